@@ -1,0 +1,1 @@
+"""The business of charging cost back, without Prefect."""

@@ -1,0 +1,1 @@
+"""The only SQL: what is booked, allocated, billed, proved and reported."""

@@ -1,0 +1,154 @@
+"""How the ledger's Postgres is reached: connections, transactions, migrations, and errors in plain words.
+
+Owns no business. Every transaction of the app runs as the role `chargeback_app`, READ COMMITTED, with
+timeouts that free the locks of a dead or sleeping process; reports and proofs read one REPEATABLE READ snapshot.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import psycopg2
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from chargeback.errors import Refused, Unavailable
+from chargeback.settings import settings
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+REFUSED_BY_LEDGER = "CB409"
+# Serialization, deadlock, lock timeout, cancelled, lost connection, out of resources, start or shutdown.
+TRANSIENT_CLASSES = ("08", "40", "53", "57")
+# A lock not had in time, or two processes making the same thing at once: the next try finds it made.
+TRANSIENT_CODES = ("55P03", "23505", "23P01")
+
+_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "role": "chargeback_app",
+        "timezone": "UTC",
+        "client_connection_check_interval": "1000",
+        "idle_in_transaction_session_timeout": "60000",
+        "lock_timeout": "30000",
+        "statement_timeout": "900000",
+    }.items()
+)
+
+
+def ledger_url() -> str:
+    """The ledger's address as the app role.
+
+    Raises Unavailable where none is configured: the stack sets it for all it starts.
+    """
+    url = settings().database_url
+    if url is None:
+        raise Unavailable(
+            "no_database",
+            "no ledger is reachable because CHARGEBACK_DATABASE_URL is not set and the embedded stack "
+            "was not started; run the `chargeback` command, or set the variable",
+        )
+    return url
+
+
+@cache
+def engine(url: str) -> Engine:
+    """The one pool of this process for `url`; connections are checked before use."""
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=5, connect_args={"options": _OPTIONS, "connect_timeout": 10}
+    )
+
+
+@contextmanager
+def transaction(url: str | None = None) -> Iterator[Connection]:
+    """One transaction of the app: committed whole when the block ends, undone whole when it raises.
+
+    Raises Unavailable for what a retry can cure, Refused for what the ledger's own guards refuse.
+    """
+    with translated(), engine(url or ledger_url()).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(url: str | None = None) -> Iterator[Connection]:
+    """One unmoving view of the whole ledger, read only (REPEATABLE READ)."""
+    with translated(), engine(url or ledger_url()).connect() as connection:
+        connection = connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what the driver raises into Chargeback's own errors; bugs pass through unchanged."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, psycopg2.Error) as error:
+        raise _in_plain_words(error) from error
+
+
+def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Exception:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = str(getattr(cause, "pgcode", None) or "")
+    said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if code == REFUSED_BY_LEDGER:
+        return Refused("refused_by_ledger", said)
+    if code in TRANSIENT_CODES:
+        return Unavailable(
+            "raced", "another process was changing the same part of the ledger; run this again"
+        )
+    is_lost = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
+    is_lost = is_lost or isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    if code.startswith(TRANSIENT_CLASSES) or (is_lost and not code):
+        return Unavailable(
+            "database_unavailable",
+            f"the ledger's database did not finish the work ({said}); check that Postgres runs, then run this again",
+        )
+    return error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def upgrade(owner_url: str) -> None:
+    """Bring the ledger's schema to the newest version; making the roles first where they are missing.
+
+    Rerun: an up-to-date schema is left as it is. Two at once: the second waits.
+    """
+    owner = create_engine(owner_url)
+    try:
+        with translated(), owner.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('upgrade', 0))"))
+            run_script(connection, MIGRATIONS / "sql" / "roles.sql")
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        owner.dispose()
+
+
+def run_script(connection: Connection, script: Path) -> None:
+    """Run a file of SQL as it is: no placeholders, `%` means itself."""
+    connection.exec_driver_sql(script.read_text(), execution_options={"no_parameters": True})
+
+
+def newest_version() -> str:
+    """The version the code expects the schema to be at."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def version(connection: Connection) -> str | None:
+    """The version the schema is at; None where there is none."""
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

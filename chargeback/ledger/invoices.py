@@ -1,0 +1,144 @@
+"""Reading documents back: one whole, or many in a row."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from chargeback.periods import Period
+from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
+from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+
+
+def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceView]:
+    """These documents whole, in the order of their ids."""
+    ids = {"ids": list(invoice_ids)}
+    rows = connection.execute(
+        text("""
+            SELECT i.*, c.number AS credits_number, n.number AS credited_by_number
+            FROM invoices i LEFT JOIN invoices c ON c.invoice_id = i.credits_invoice_id
+            LEFT JOIN invoices n ON n.credits_invoice_id = i.invoice_id
+            WHERE i.invoice_id = ANY (:ids) ORDER BY i.invoice_id"""),
+        ids,
+    ).all()
+    lines: dict[int, list[LineView]] = {row.invoice_id: [] for row in rows}
+    for line in connection.execute(
+        text("""SELECT * FROM invoice_lines WHERE invoice_id = ANY (:ids) ORDER BY invoice_id, position"""), ids
+    ):
+        lines[line.invoice_id].append(_line(line))
+    annexes = _annexes(connection, ids)
+    return [_view(row, lines[row.invoice_id], annexes.get(row.invoice_id, [])) for row in rows]
+
+
+def _line(line: Any) -> LineView:
+    return LineView(
+        line.position, LineKind(line.kind), line.description, line.resource_type, line.unit,
+        plain(line.quantity), plain(line.exact_amount), plain(line.amount),
+    )  # fmt: skip
+
+
+def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, list[AnnexRow]]:
+    """Per document, what each user through each agent adds to it.
+
+    A share of a divided pool belongs to the payer's user and to no agent.
+    """
+    rows = connection.execute(
+        text("""
+            WITH claimed AS (
+                SELECT l.invoice_id, l.line_id, a.allocation_id, a.pool_id, a.team_id, a.user_id, a.cost, a.quantity,
+                    l.resource_type, l.unit, p.split_digest IS NOT NULL AS is_divided
+                FROM invoice_lines l JOIN line_allocations c USING (line_id)
+                JOIN allocations a USING (allocation_id) JOIN cost_pools p USING (pool_id)
+                WHERE l.invoice_id = ANY (:ids)),
+            used AS (
+                SELECT pool_id, cell_id, user_id, team_id FROM pool_cells
+                UNION ALL SELECT pool_id, cell_id, user_id, team_id FROM retired_pool_cells),
+            parts AS (
+                SELECT invoice_id, user_id, NULL AS agent_id, resource_type, unit, quantity, cost
+                FROM claimed WHERE is_divided
+                UNION ALL
+                SELECT k.invoice_id, u.user_id, c.agent_id, k.resource_type, k.unit, c.quantity, c.cost
+                FROM claimed k JOIN used u ON u.pool_id = k.pool_id AND u.user_id IS NOT DISTINCT FROM k.user_id
+                JOIN usage_cells c USING (cell_id) WHERE NOT is_divided)
+            SELECT invoice_id, user_id, agent_id, resource_type, unit, sum(quantity) AS quantity, sum(cost) AS cost
+            FROM parts GROUP BY 1, 2, 3, 4, 5
+            ORDER BY 1, user_id COLLATE "C" NULLS LAST, agent_id COLLATE "C" NULLS LAST,
+                resource_type COLLATE "C", unit COLLATE "C" """),
+        ids,
+    )
+    found: dict[int, list[AnnexRow]] = {}
+    for row in rows:
+        found.setdefault(row.invoice_id, []).append(
+            AnnexRow(row.user_id, row.agent_id, row.resource_type, row.unit, plain(row.quantity), plain(row.cost))
+        )
+    return found
+
+
+def _view(row: Any, lines: Sequence[LineView], annex: Sequence[AnnexRow]) -> InvoiceView:
+    return InvoiceView(
+        invoice_id=str(row.public_id),
+        kind=DocumentKind(row.kind),
+        number=row.number,
+        revision=row.revision,
+        status=InvoiceStatus(row.status),
+        scope=Scope(row.scope),
+        team_id=row.team_id,
+        user_id=row.user_id,
+        bill_to=BillTo(**row.bill_to),
+        period=Period(row.period_start, row.period_end),
+        issue_date=row.issue_date,
+        due_date=row.due_date,
+        paid_date=row.paid_date,
+        currency=row.currency,
+        lines=tuple(lines),
+        exact_total=plain(row.exact_total),
+        subtotal=plain(row.subtotal),
+        rounding_difference=plain(row.rounding_difference),
+        tax_rate=plain(row.tax_rate),
+        tax=plain(row.tax),
+        total=plain(row.total),
+        is_stale=row.is_stale,
+        credits_number=row.credits_number,
+        credited_by_number=row.credited_by_number,
+        held_elsewhere=tuple((number, Decimal(amount)) for number, amount in row.held_elsewhere),
+        annex=tuple(annex),
+    )
+
+
+def plain(amount: Decimal) -> Decimal:
+    """The amount without the zeros that a column of 18 decimals adds; never in exponent form."""
+    return Decimal(f"{amount.normalize():f}")
+
+
+def rows(
+    connection: Connection,
+    period: Period | None = None,
+    team_id: str | None = None,
+    user_id: str | None = None,
+    status: InvoiceStatus | None = None,
+    kind: DocumentKind | None = None,
+) -> list[InvoiceRow]:
+    """Documents, newest first; of a period those that begin in it."""
+    found = connection.execute(
+        text("""
+            SELECT * FROM invoices
+            WHERE (CAST(:start AS date) IS NULL OR (period_start >= :start AND period_start < :end))
+              AND (CAST(:team AS text) IS NULL OR team_id = :team)
+              AND (CAST(:user AS text) IS NULL OR user_id = :user)
+              AND (CAST(:status AS text) IS NULL OR status = :status)
+              AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+            ORDER BY invoice_id DESC"""),
+        {"start": period.start if period else None, "end": period.end if period else date.max,
+         "team": team_id, "user": user_id, "status": status and status.value, "kind": kind and kind.value},
+    )  # fmt: skip
+    return [_row(row) for row in found]
+
+
+def _row(row: Any) -> InvoiceRow:
+    return InvoiceRow(
+        str(row.public_id), DocumentKind(row.kind), row.number, Scope(row.scope), row.team_id, row.user_id,
+        Period(row.period_start, row.period_end), InvoiceStatus(row.status), row.is_stale,
+        row.issue_date, row.due_date, plain(row.total), row.currency,
+    )  # fmt: skip

@@ -1,0 +1,176 @@
+"""Who pays: teams and users, who belongs to which team, and which team owns what.
+
+Owns writing them down, from a payers file. Names never seen before appear. Every change marks the days
+it may decide dirty and is told in the audit log, in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from chargeback.errors import NotFound
+from chargeback.ledger import audit, rulebook
+from chargeback.payer import Payer
+from chargeback.payers_file import PayersFile, as_mapping
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    """How many of each kind an import changed; all zero when the ledger said so already."""
+
+    teams: int = 0
+    users: int = 0
+    memberships: int = 0
+    owners: int = 0
+    rules: int = 0
+
+
+def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportCounts:
+    """Make what the file names so; what it does not name stays.
+
+    A team's members and a thing's owners are replaced as a whole where the file gives them. A rule
+    that differs becomes its next version. Rerun: nothing changes, and the counts say so.
+    """
+    entries: list[audit.Entry] = []
+    teams = sum(_put_payer(connection, "team", t.id, as_mapping(t), actor, entries) for t in file.teams)
+    users = sum(_put_payer(connection, "user", u.id, as_mapping(u), actor, entries) for u in file.users)
+    members = _put_members(connection, file, actor, entries)
+    owners = _put_owners(connection, file, actor, entries)
+    if members or owners:
+        rulebook.mark_days(connection, date.min, date.max)
+    audit.append(connection, *entries)
+    changed = sum(rulebook.put(connection, rule, actor)[1] for rule in file.parsed_rules)
+    return ImportCounts(teams, users, members, owners, changed)
+
+
+def _put_payer(
+    connection: Connection, kind: str, payer_id: str, facts: Mapping[str, Any], actor: str, entries: list[audit.Entry]
+) -> bool:
+    """Insert or update one team or user; whether that changed anything."""
+    table, key = {"team": ("teams", "team_id"), "user": ("users", "user_id")}[kind]
+    inserted = connection.execute(
+        text(f"INSERT INTO {table} ({key}, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),  # noqa: S608
+        {"id": payer_id},
+    ).rowcount
+    held = connection.execute(
+        text(f"SELECT * FROM {table} WHERE {key} = :id FOR UPDATE"),  # noqa: S608
+        {"id": payer_id},
+    ).one()
+    differing = {name: value for name, value in facts.items() if getattr(held, name) != value}
+    if differing:
+        settings = ", ".join(f"{name} = :{name}" for name in differing)
+        connection.execute(
+            text(f"UPDATE {table} SET {settings} WHERE {key} = :id"),  # noqa: S608
+            {"id": payer_id, **differing},
+        )
+    if inserted or differing:
+        before = None if inserted else {name: getattr(held, name) for name in differing}
+        action = f"{kind}.added" if inserted else f"{kind}.changed"
+        entries.append(audit.Entry(actor, action, kind, payer_id, before, dict(differing)))
+    return bool(inserted or differing)
+
+
+def _appear(connection: Connection, table: str, ids: Sequence[str]) -> None:
+    key = {"teams": "team_id", "users": "user_id"}[table]
+    for payer_id in sorted(set(ids)):
+        connection.execute(
+            text(f"INSERT INTO {table} ({key}, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),  # noqa: S608
+            {"id": payer_id},
+        )
+
+
+def _put_members(connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]) -> int:
+    """Replace the members of each team that gives them; in how many teams that changed something.
+
+    All old ones go before any new one comes, so that a user can move from one team to another.
+    """
+    given = {team.id: team.members for team in file.teams if team.members is not None}
+    wanted = {
+        team: sorted((m.user, m.home, m.valid_from, m.valid_to) for m in members)
+        for team, members in given.items()
+    }
+    held: dict[str, list[tuple[Any, ...]]] = {team: [] for team in given}
+    for team, *member in connection.execute(
+        text("""SELECT team_id, user_id, is_home, valid_from, valid_to FROM memberships
+                WHERE team_id = ANY (:teams) ORDER BY user_id COLLATE "C", valid_from"""),
+        {"teams": list(given)},
+    ):
+        held[team].append(tuple(member))
+    changed = [team for team in given if sorted(held[team]) != wanted[team]]
+    _appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
+    connection.execute(text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed})
+    for team in changed:
+        for member in wanted[team]:
+            connection.execute(
+                text("""INSERT INTO memberships (team_id, user_id, is_home, valid_from, valid_to)
+                        VALUES (:team, :user, :home, :from, :to)"""),
+                dict(zip(("team", "user", "home", "from", "to"), (team, *member), strict=True)),
+            )
+        before, after = {"members": held[team]}, {"members": wanted[team]}
+        entries.append(audit.Entry(actor, "team.members_changed", "team", team, before, after))
+    return len(changed)
+
+
+def _put_owners(connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]) -> int:
+    """Replace the owners of each thing that has them in the file; of how many that changed something."""
+    changed = 0
+    for kind, owned in file.owners.items():
+        for key, owners in sorted(owned.items()):
+            wanted = sorted((o.team, o.valid_from, o.valid_to) for o in owners)
+            found = connection.execute(
+                text("SELECT team_id, valid_from, valid_to FROM ownerships WHERE kind = :kind AND key = :key"),
+                {"kind": kind.value, "key": key},
+            )
+            held = sorted(tuple(row) for row in found)
+            if held == wanted:
+                continue
+            changed += 1
+            _appear(connection, "teams", [team for team, _, _ in wanted])
+            connection.execute(
+                text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"), {"kind": kind.value, "key": key}
+            )
+            for team, valid_from, valid_to in wanted:
+                connection.execute(
+                    text("""INSERT INTO ownerships (kind, key, team_id, valid_from, valid_to)
+                            VALUES (:kind, :key, :team, :from, :to)"""),
+                    {"kind": kind.value, "key": key, "team": team, "from": valid_from, "to": valid_to},
+                )
+            entries.append(audit.Entry(actor, "owners.changed", kind.value, key, {"owners": held}, {"owners": wanted}))
+    return changed
+
+
+def teams(connection: Connection) -> list[Any]:
+    """Every team with its billing facts and how many members it has today, by id."""
+    return list(
+        connection.execute(
+            text("""SELECT t.*, (SELECT count(*) FROM memberships m WHERE m.team_id = t.team_id
+                        AND m.valid_from <= current_date AND current_date < m.valid_to) AS member_count
+                    FROM teams t ORDER BY team_id COLLATE "C" """)
+        )
+    )
+
+
+def check_known(connection: Connection, payer: Payer) -> None:
+    """Raises NotFound for a team or user never seen, with the nearest name there is."""
+    for table, key, payer_id in (("teams", "team_id", payer.team_id), ("users", "user_id", payer.user_id)):
+        if payer_id is None:
+            continue
+        is_known = connection.execute(
+            text(f"SELECT EXISTS (SELECT FROM {table} WHERE {key} = :id)"),  # noqa: S608
+            {"id": payer_id},
+        ).scalar_one()
+        if not is_known:
+            raise NotFound(
+                f"{key.removesuffix('_id')}_not_found",
+                f"{key.removesuffix('_id')} {payer_id!r} was never seen in usage, a rule or an import; "
+                f"check the name ({_nearest(rulebook.registered(connection, table), payer_id)})",
+            )
+
+
+def _nearest(known: frozenset[str], wanted: str) -> str:
+    near = get_close_matches(wanted, known, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else "`chargeback teams` lists the teams"

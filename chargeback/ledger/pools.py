@@ -1,0 +1,124 @@
+"""Cost pools: which of them stay, which are taken back, and the new ones, in set-based SQL.
+
+Works on the temporary tables `frozen` and `classified` that `classification` fills, leaves `new_pools`.
+In them `pool_team` is '' where a pool has no team, since ids are never empty.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+# A cell is settled when the pool that holds it is the one it belongs to now, under the same team.
+# A pool is stale when one of its cells is not settled, or when an unsettled cell belongs to it.
+_STALE = text("""
+    CREATE TEMPORARY TABLE stale_pools ON COMMIT DROP AS
+    WITH unsettled AS (
+        SELECT c.* FROM classified c LEFT JOIN cost_pools p ON p.pool_id = c.held_pool_id
+        WHERE p.pool_id IS NULL
+           OR NOT (c.is_held_alike AND p.rule_key = c.rule_key AND coalesce(p.team_id, '') = c.pool_team)),
+    wanted AS (SELECT DISTINCT usage_date, source_id, rule_key, pool_team, resource_type, unit FROM unsettled)
+    SELECT held_pool_id AS pool_id FROM unsettled WHERE held_pool_id IS NOT NULL
+    UNION
+    SELECT p.pool_id FROM cost_pools p JOIN wanted w
+      ON p.usage_date = w.usage_date AND p.source_id = w.source_id AND p.rule_key = w.rule_key
+        AND coalesce(p.team_id, '') = w.pool_team AND p.resource_type = w.resource_type AND p.unit = w.unit
+    WHERE p.retired_at IS NULL AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)
+    UNION
+    SELECT unnest(CAST(:others AS bigint[]))
+""")
+
+_DROP_CLAIMS = text("""
+    WITH dropped AS (
+        DELETE FROM line_allocations c USING allocations a
+        WHERE a.allocation_id = c.allocation_id AND c.released_by_line_id IS NULL
+          AND a.pool_id IN (SELECT pool_id FROM stale_pools)
+        RETURNING c.line_id)
+    UPDATE invoices SET is_stale = true
+    WHERE invoice_id IN (SELECT invoice_id FROM invoice_lines JOIN dropped USING (line_id)) AND NOT is_stale
+""")
+
+# What was billed and cancelled is kept, retired, so that the cancelled invoice can be explained.
+_BILLED_ONCE = text("""
+    CREATE TEMPORARY TABLE billed_once ON COMMIT DROP AS
+    SELECT DISTINCT a.pool_id FROM allocations a JOIN line_allocations c USING (allocation_id)
+    WHERE a.pool_id IN (SELECT pool_id FROM stale_pools)
+""")
+_TAKE_BACK = (
+    text("""INSERT INTO retired_pool_cells SELECT pool_id, cell_id, team_id, user_id FROM pool_cells
+            WHERE pool_id IN (SELECT pool_id FROM billed_once)"""),
+    text("""UPDATE cost_pools SET retired_at = now() WHERE pool_id IN (SELECT pool_id FROM billed_once)"""),
+    text("DELETE FROM pool_cells WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
+    text("DELETE FROM stale_pools WHERE pool_id IN (SELECT pool_id FROM billed_once)"),
+    text("DELETE FROM allocations WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
+    text("DELETE FROM cost_pools WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
+)
+
+
+def lock_drafts(connection: Connection, days: Sequence[date]) -> None:
+    """Keep drafts that claim of these days from leaving draft while their claims may be dropped."""
+    connection.execute(
+        text("""
+            SELECT FROM invoices WHERE status = 'draft' AND invoice_id IN (
+                SELECT l.invoice_id FROM cost_pools p JOIN allocations a USING (pool_id)
+                JOIN line_allocations c USING (allocation_id) JOIN invoice_lines l USING (line_id)
+                WHERE p.usage_date = ANY (:days) AND c.released_by_line_id IS NULL)
+            ORDER BY invoice_id FOR UPDATE"""),
+        {"days": list(days)},
+    )
+
+
+def remove_stale(connection: Connection, others: Iterable[int]) -> tuple[int, int]:
+    """Take back the unfrozen pools whose cells changed, and `others`; how many, and how many drafts lost claims."""
+    for table in ("stale_pools", "billed_once"):
+        connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
+    connection.execute(_STALE, {"others": list(others)})
+    stale: int = connection.execute(text("SELECT count(*) FROM stale_pools")).scalar_one()
+    if not stale:
+        return 0, 0
+    connection.execute(text("ANALYZE pg_temp.stale_pools"))
+    drafts = connection.execute(_DROP_CLAIMS).rowcount
+    connection.execute(_BILLED_ONCE)
+    for statement in _TAKE_BACK:
+        connection.execute(statement)
+    return stale, drafts
+
+
+# A cell in no pool gets one: the next generation where an older pool of the same key stays.
+_NEW = text("""
+    CREATE TEMPORARY TABLE new_pools ON COMMIT DROP AS
+    WITH grouped AS (
+        SELECT usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit,
+            sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
+        FROM classified c WHERE NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+        GROUP BY usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit),
+    older AS (
+        SELECT usage_date, source_id, rule_key, coalesce(team_id, '') AS pool_team, resource_type, unit,
+            max(generation) AS generation
+        FROM cost_pools WHERE usage_date = ANY (:days) GROUP BY 1, 2, 3, 4, 5, 6)
+    SELECT nextval(pg_get_serial_sequence('cost_pools', 'pool_id')) AS pool_id, g.*,
+        coalesce(o.generation, 0) + 1 AS generation
+    FROM grouped g LEFT JOIN older o USING (usage_date, source_id, rule_key, pool_team, resource_type, unit)
+""")
+_INSERT = text("""
+    INSERT INTO cost_pools (pool_id, usage_date, source_id, rule_key, team_id, resource_type, unit, generation,
+        cost, quantity, record_count) OVERRIDING SYSTEM VALUE
+    SELECT pool_id, usage_date, source_id, rule_key, nullif(pool_team, ''), resource_type, unit, generation,
+        cost, quantity, record_count FROM new_pools
+""")
+_FILL = text("""
+    INSERT INTO pool_cells (cell_id, pool_id, team_id, user_id)
+    SELECT c.cell_id, n.pool_id, c.team_id, c.user_id
+    FROM classified c JOIN new_pools n USING (usage_date, source_id, rule_key, pool_team, resource_type, unit)
+    WHERE NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+""")
+
+
+def insert_pools(connection: Connection, days: Sequence[date]) -> int:
+    """Put every classified cell that is in no pool into a new one; how many pools that makes."""
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.new_pools"))
+    connection.execute(_NEW, {"days": list(days)})
+    connection.execute(text("ANALYZE pg_temp.new_pools"))
+    pools = connection.execute(_INSERT).rowcount
+    connection.execute(_FILL)
+    return pools

@@ -1,0 +1,49 @@
+"""Rows on their way in: COPY into a temporary table of this transaction.
+
+Tables under row-level security take no COPY, so rows are staged and then inserted by one statement.
+"""
+
+from collections.abc import Iterable
+from io import StringIO
+from typing import Any, TextIO
+
+from sqlalchemy import Connection, text
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def escaped(value: str | None) -> str:
+    """`value` as one field of COPY's text format."""
+    return "\\N" if value is None else value.translate(_ESCAPES)
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, (list, tuple)):
+        return escaped("{" + ",".join(_element(str(item)) for item in value) + "}")
+    return "\\N" if value is None else escaped(str(value))
+
+
+def _element(item: str) -> str:
+    return '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def stage(connection: Connection, table: str, columns: str, rows: Iterable[Iterable[Any]]) -> None:
+    """Make the temporary table `table` (`columns` as in CREATE TABLE) and fill it; gone at commit."""
+    buffer = StringIO()
+    for row in rows:
+        buffer.write("\t".join(map(_field, row)) + "\n")
+    buffer.seek(0)
+    stage_text(connection, table, columns, buffer)
+
+
+def stage_text(connection: Connection, table: str, columns: str, buffer: TextIO) -> None:
+    """The same from rows already written in COPY's text format."""
+    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE {table} ({columns}) ON COMMIT DROP"))
+    driver = connection.connection.driver_connection
+    assert driver is not None, "a connection in a transaction has its driver's connection"
+    with driver.cursor() as cursor:
+        cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", buffer, size=1 << 20)
+    connection.execute(text(f"ANALYZE pg_temp.{table}"))

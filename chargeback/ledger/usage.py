@@ -1,0 +1,375 @@
+"""How usage enters the ledger: batches of records, each whole or not at all, with their manifest and cells.
+
+Owns loading. What a row means is the source's business (`chargeback.sources`), what it costs whom is
+allocation's. A delivery that arrives again is counted and changes nothing.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from io import StringIO
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from chargeback import money
+from chargeback.identity import public_id
+from chargeback.ledger.staging import escaped, stage_text
+from chargeback.periods import day_of
+from chargeback.sources.contract import Refusal, Usage
+
+STAGE = """ordinal integer, usage_id uuid, usage_at timestamptz, usage_date date, external_id text,
+    team_id text, user_id text, agent_id text, account_id text, owner_tag text, resource_type text,
+    sku text, unit text, quantity numeric, cost numeric, residual numeric, content_hash uuid"""
+
+
+@dataclass
+class Tally:
+    """Rows and their raw cost; raw sums keep every digit."""
+
+    count: int = 0
+    raw: Decimal = Decimal(0)
+
+    def add(self, raw: Decimal, count: int = 1) -> None:
+        """Count rows in."""
+        self.count += count
+        self.raw = money.EXACT.add(self.raw, raw)
+
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(self.count - other.count, money.EXACT.subtract(self.raw, other.raw))
+
+
+@dataclass
+class DayTally:
+    """What a batch received of one day; what is in no other tally is new."""
+
+    received: Tally = field(default_factory=Tally)
+    unchanged: Tally = field(default_factory=Tally)
+    quarantined: Tally = field(default_factory=Tally)
+
+    @property
+    def new(self) -> Tally:
+        """Rows that became records."""
+        return self.received - self.unchanged - self.quarantined
+
+
+@dataclass
+class Chunk:
+    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction."""
+
+    buffer: StringIO = field(default_factory=StringIO)
+    size: int = 0
+    positions: list[int] = field(default_factory=list)
+    refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
+    tallies: dict[date | None, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
+    months: set[date] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """What one batch did, in rows and in raw cost (ledger currency, unrounded)."""
+
+    batch_id: int
+    received: int
+    new: int
+    unchanged: int
+    quarantined: int
+    received_raw: Decimal
+    new_cost: Decimal
+
+
+def chunks(
+    rows: Iterable[Usage | Refusal], source_name: str, zone: ZoneInfo, batch_records: int
+) -> Iterator[Chunk]:
+    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one."""
+    iterator = iter(rows)
+    prefix = sha256(_prefixed("usage") + _prefixed(source_name))
+    while True:
+        chunk = _prepare(islice(iterator, batch_records), prefix, zone)
+        if not chunk.size:
+            return
+        yield chunk
+
+
+def _prefixed(part: str) -> bytes:
+    encoded = part.encode()
+    return b"%d:%b" % (len(encoded), encoded)
+
+
+def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Chunk:
+    """Round, name and hash each row; the first of two rows with one id wins.
+
+    The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
+    """
+    chunk = Chunk()
+    write, tallies, positions = chunk.buffer.write, chunk.tallies, chunk.positions
+    seen: dict[str, bytes] = {}
+    texts: dict[str | None, str] = {None: "\\N"}
+    for row in rows:
+        chunk.size += 1
+        if isinstance(row, Refusal):
+            _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
+            continue
+        (position, external_id, usage_at, team, user, agent, account, tag, kind, sku, unit,
+         raw_quantity, raw_cost) = row  # fmt: skip
+        usage_date = usage_at.astimezone(zone).date()
+        try:
+            cost, residual = money.enter(raw_cost)
+            quantity, _ = money.enter(raw_quantity)
+        except money.OutOfRange as error:
+            _refuse(chunk, usage_date, _refusal(row, "out_of_range", str(error)))
+            continue
+        for value in (team, user, agent, account, tag, kind, sku, unit):
+            if value not in texts:
+                texts[value] = escaped(value)
+        facts = (
+            f"{usage_at.isoformat()}\t{texts[team]}\t{texts[user]}\t{texts[agent]}\t{texts[account]}\t{texts[tag]}"
+            f"\t{texts[kind]}\t{texts[sku]}\t{texts[unit]}\t{quantity:f}\t{cost:f}"
+        )
+        content = sha256(facts.encode()).digest()[:16]
+        if external_id in seen:
+            tally = tallies[usage_date]
+            if seen[external_id] == content:
+                tally.received.add(raw_cost)
+                tally.unchanged.add(raw_cost)
+            else:
+                _refuse(chunk, usage_date, _refusal(
+                    row, "changed", f"usage {external_id} is delivered twice with different content; "
+                    "the first is kept: find out which is right, then waive this one"))  # fmt: skip
+            continue
+        seen[external_id] = content
+        usage_id = prefix.copy()
+        usage_id.update(_prefixed(external_id))
+        tallies[usage_date].received.add(raw_cost)
+        chunk.months.add(date(usage_at.year, usage_at.month, 1))
+        at, rest = facts.split("\t", 1)
+        write(
+            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{at}\t{usage_date}\t{escaped(external_id)}"
+            f"\t{rest}\t{residual:f}\t{content.hex()}\n"
+        )
+        positions.append(position)
+    chunk.buffer.seek(0)
+    return chunk
+
+
+def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
+    tally = chunk.tallies[usage_date]
+    raw = refusal.raw_cost if refusal.raw_cost is not None else Decimal(0)
+    tally.received.add(raw)
+    tally.quarantined.add(raw)
+    chunk.refusals.append((usage_date, refusal))
+
+
+def _refusal(row: Usage, code: str, reason: str) -> Refusal:
+    held = row._asdict()
+    return Refusal(
+        row.position, row.external_id, row.usage_at, code, reason,
+        {name: str(value) for name, value in held.items() if value is not None and name != "position"},
+        row.cost,
+    )  # fmt: skip
+
+
+def load(
+    connection: Connection, source_id: int, delivery: str, chunk: Chunk, cursor_at: datetime | None
+) -> BatchCounts:
+    """Book one chunk as one batch: records, cells, manifest, quarantine and, if given, the cursor.
+
+    Rerun: rows already held are counted unchanged. The source's row is locked, so two syncs of one
+    source take turns; partitions for `chunk.months` must exist (`ensure_partitions`, committed).
+    """
+    role = connection.execute(
+        text("SELECT role FROM usage_sources WHERE source_id = :id FOR UPDATE"), {"id": source_id}
+    ).scalar_one()
+    batch_id: int = connection.execute(
+        text(
+            "INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now()) RETURNING batch_id"
+        ),
+        {"id": source_id, "delivery": delivery},
+    ).scalar_one()
+    ids = {"batch_id": batch_id, "source_id": source_id}
+    if chunk.positions:
+        stage_text(connection, "arrived", STAGE, chunk.buffer)
+        _compare_with_held(connection, chunk)
+        connection.execute(_BOOK, ids)
+        connection.execute(_PAYERS_APPEAR, ids)
+        connection.execute(_REPLACE_QUARANTINED, ids)
+    _quarantine(connection, ids, chunk)
+    _write_manifest(connection, batch_id, chunk)
+    if role == "allocate":
+        mark_days_of(connection, batch_id)
+    if cursor_at is not None:
+        move_cursor(connection, source_id, cursor_at)
+    return _counts(connection, batch_id)
+
+
+# The held revision is looked up in the months the delivery touches and one either side.
+_HELD = text("""
+    CREATE TEMPORARY TABLE held ON COMMIT DROP AS
+    SELECT a.ordinal, r.content_hash = a.content_hash AS is_same, r.cost AS held_cost, r.usage_at AS held_at
+    FROM arrived a JOIN usage_records r USING (usage_id)
+    WHERE r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
+      AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+""")
+
+
+def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
+    """Tell what is already in the ledger: the same counts as unchanged, other content is refused for now."""
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.held"))
+    connection.execute(_HELD, {"first": min(chunk.months), "last": max(chunk.months)})
+    same = connection.execute(
+        text("""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
+                WHERE is_same GROUP BY usage_date""")
+    )
+    for usage_date, count, raw in same:
+        chunk.tallies[usage_date].unchanged.add(raw, count)
+    changed = connection.execute(
+        text("""SELECT a.*, h.held_cost, h.held_at FROM arrived a JOIN held h USING (ordinal)
+                WHERE NOT is_same ORDER BY ordinal""")
+    )
+    for row in changed.mappings():
+        raw = money.EXACT.add(row["cost"], row["residual"])
+        kept = {name: str(value) for name, value in row.items()
+                if value is not None and name not in ("ordinal", "usage_id", "content_hash", "residual")}  # fmt: skip
+        reason = (
+            f"usage {row['external_id']} is held with cost {row['held_cost'].normalize():f} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
+            f"and was delivered with other content (cost {raw.normalize():f}); "
+            "the held one stays: find out which is right, then waive this one"
+        )
+        position = chunk.positions[row["ordinal"]]
+        refusal = Refusal(position, row["external_id"], None, "changed", reason, kept, raw)
+        chunk.refusals.append((row["usage_date"], refusal))
+        chunk.tallies[row["usage_date"]].quarantined.add(raw)
+
+
+_BOOK = text("""
+    WITH booked AS (
+        INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
+            team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+            quantity, cost, residual, content_hash)
+        SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
+            team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+            quantity, cost, residual, content_hash
+        FROM arrived a WHERE NOT EXISTS (SELECT FROM held h WHERE h.ordinal = a.ordinal)
+        RETURNING usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type,
+            sku, unit, quantity, cost, residual, record_count)
+    INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count)
+    SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
+        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), sum(record_count)
+    FROM booked
+    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
+""")
+
+# Payers appear when first seen; in order, so that two loads never wait for each other in a circle.
+_PAYERS_APPEAR = text("""
+    WITH new_teams AS (
+        INSERT INTO teams (team_id, name)
+        SELECT DISTINCT team_id, team_id FROM usage_cells c
+        WHERE batch_id = :batch_id AND team_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM teams t WHERE t.team_id = c.team_id)
+        ORDER BY 1 ON CONFLICT DO NOTHING)
+    INSERT INTO users (user_id, name)
+    SELECT DISTINCT user_id, user_id FROM usage_cells c
+    WHERE batch_id = :batch_id AND user_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM users u WHERE u.user_id = c.user_id)
+    ORDER BY 1 ON CONFLICT DO NOTHING
+""")
+
+_REPLACE_QUARANTINED = text("""
+    UPDATE usage_quarantine q SET state = 'replaced', decided_at = now(), decided_by = 'chargeback',
+        decision = 'delivered again in good form, in batch ' || :batch_id
+    FROM arrived a
+    WHERE q.source_id = :source_id AND q.state = 'open' AND q.external_id = a.external_id
+      AND NOT EXISTS (SELECT FROM held h WHERE h.ordinal = a.ordinal)
+""")
+
+_QUARANTINE = text("""
+    INSERT INTO usage_quarantine
+        (batch_id, source_id, position, external_id, usage_date, code, reason, row, row_hash, raw_cost)
+    VALUES (:batch_id, :source_id, :position, :external_id, :usage_date, :code, :reason,
+        CAST(:row AS jsonb), :row_hash, :raw_cost)
+    ON CONFLICT (source_id, row_hash) DO NOTHING
+""")
+
+
+def _quarantine(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
+    """Keep each refused row once; one already kept counts as unchanged."""
+    for usage_date, refusal in chunk.refusals:
+        row = json.dumps(refusal.row, sort_keys=True, default=str, ensure_ascii=False)
+        values = {
+            **ids, **refusal._asdict(), "usage_date": usage_date, "row": row,
+            "row_hash": public_id(refusal.external_id, refusal.code, row),
+        }  # fmt: skip
+        if connection.execute(_QUARANTINE, values).rowcount == 0:
+            tally, raw = chunk.tallies[usage_date], refusal.raw_cost or Decimal(0)
+            tally.quarantined.add(-raw, -1)
+            tally.unchanged.add(raw)
+
+
+def _write_manifest(connection: Connection, batch_id: int, chunk: Chunk) -> None:
+    """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
+    for usage_date, tally in chunk.tallies.items():
+        connection.execute(
+            text("""
+                INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
+                    unchanged_count, unchanged_raw, quarantined_count, quarantined_raw, cost, residual)
+                SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
+                    :unchanged, :unchanged_raw, :quarantined, :quarantined_raw,
+                    coalesce(sum(cost), 0), coalesce(sum(residual), 0)
+                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date"""),
+            {
+                "batch_id": batch_id, "usage_date": usage_date,
+                "received": tally.received.count, "received_raw": tally.received.raw,
+                "new": tally.new.count, "new_raw": tally.new.raw,
+                "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,
+                "quarantined": tally.quarantined.count, "quarantined_raw": tally.quarantined.raw,
+            },
+        )  # fmt: skip
+
+
+def _counts(connection: Connection, batch_id: int) -> BatchCounts:
+    row = connection.execute(
+        text("""SELECT sum(received_count), sum(new_count), sum(unchanged_count), sum(quarantined_count),
+                    sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
+        {"id": batch_id},
+    ).one()
+    return BatchCounts(batch_id, *map(int, row[:4]), *row[4:])
+
+
+def ensure_partitions(connection: Connection, months: Iterable[date]) -> None:
+    """Make the partitions that records of these months (UTC) go to; commit before loading."""
+    for month in sorted(months):
+        connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
+
+
+def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:
+    """Remember how far a source was read; never backwards."""
+    connection.execute(
+        text("""UPDATE usage_sources SET cursor_at = greatest(cursor_at, :cursor_at)
+                WHERE source_id = :id"""),
+        {"id": source_id, "cursor_at": cursor_at},
+    )
+
+
+def mark_days_of(connection: Connection, batch_id: int) -> None:
+    """Mark the batch's days dirty and, where a rule looks at the whole month, the months' other days too."""
+    connection.execute(
+        text("""
+            INSERT INTO allocation_days (usage_date, is_dirty)
+            SELECT usage_date, true FROM (
+                SELECT usage_date FROM usage_cells WHERE batch_id = :id
+                UNION
+                SELECT d.usage_date FROM allocation_days d
+                WHERE EXISTS (SELECT FROM allocation_rules WHERE rule_type = 'by_team')
+                  AND date_trunc('month', d.usage_date) IN
+                      (SELECT date_trunc('month', usage_date) FROM usage_cells WHERE batch_id = :id)
+            ) touched ORDER BY usage_date
+            ON CONFLICT (usage_date) DO UPDATE SET is_dirty = true"""),
+        {"id": batch_id},
+    )

@@ -1,0 +1,107 @@
+"""Where the installation's settings come from: the environment, prefix `CHARGEBACK_`, and a `.env` in the root.
+
+Owns every knob. `chargeback.settings` and `chargeback.clock` are the only readers of the world
+outside the ledger.
+"""
+
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One frozen set of settings; a field `x_y` is read from `CHARGEBACK_X_Y`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHARGEBACK_", env_file=ROOT / ".env", extra="ignore", frozen=True
+    )
+
+    root: Path = Field(ROOT, description="The project's root, used by Prefect's pull step.")
+    home: Path = Field(
+        ROOT / "var", description="Where the embedded stack and the file store live."
+    )
+    database_url: str | None = Field(
+        None, description="Postgres of the ledger, as the app role; none: the embedded one."
+    )
+    owner_database_url: str | None = Field(
+        None,
+        description="The same database as its owner, for migrations; none: the embedded one, or database_url.",
+    )
+    prefect_api_url: str | None = Field(
+        None,
+        validation_alias="PREFECT_API_URL",
+        description="A Prefect server of one's own; none: the embedded one.",
+    )
+    api_port: int = Field(5000, ge=1, le=65535, description="Port of the chargeback HTTP API.")
+    prefect_port: int = Field(
+        4200, ge=1, le=65535, description="Port of the embedded Prefect server."
+    )
+    billing_zone: str = Field(
+        "UTC", description="Time zone of the ledger's days; fixed with the first usage."
+    )
+    currency: str = Field(
+        "USD", pattern="^[A-Z]{3}$", description="The ledger's currency; fixed with the first usage."
+    )
+    file_store: Path | None = Field(
+        None, description="Folder of published files; none: `files` under home."
+    )
+    batch_records: int = Field(
+        50_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
+    )
+    lookback_hours: int = Field(
+        48, ge=0, description="How far before its cursor a sync reads again, for late usage."
+    )
+    unattributed_team: str | None = Field(
+        None, description="Team that is billed for usage without owner; none: it stays unattributed."
+    )
+    require_approval: bool = Field(
+        False, description="Whether an invoice must be pending before it is sent."
+    )
+    net_days: int = Field(
+        30, ge=0, le=3650, description="Days to pay where the payer has none of its own."
+    )
+    letterhead_name: str = Field("Chargeback", description="Who invoices are from.")
+    letterhead_address: str = Field(
+        "", description="Address lines of the letterhead, separated by `|`."
+    )
+    letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    document_processes: int = Field(
+        0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
+    )
+    source_timeout_seconds: Decimal = Field(
+        Decimal(30), gt=0, description="Longest wait for a cost tracker's answer."
+    )
+
+    @field_validator("root", "home", "file_store")
+    @classmethod
+    def _never_below_the_working_folder(cls, path: Path | None) -> Path | None:
+        return None if path is None else ROOT / path.expanduser()
+
+    @field_validator("billing_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone!r} is no IANA time zone; write one like 'Europe/Amsterdam'")
+        return zone
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The billing time zone."""
+        return ZoneInfo(self.billing_zone)
+
+    @property
+    def files(self) -> Path:
+        """The file store's folder."""
+        return self.file_store or self.home / "files"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,71 @@
+"""What every cost tracker looks like from inside: windows in, usage and refusals out."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+
+class Usage(NamedTuple):
+    """One metered fact as a source delivered it, read but not yet rounded.
+
+    Units: `cost` in the ledger's currency with every digit the source sent, `quantity` in `unit`.
+    `position` is the line of a file or the ordinal in an answer, from 1.
+    """
+
+    position: int
+    external_id: str
+    usage_at: datetime
+    team_id: str | None
+    user_id: str | None
+    agent_id: str | None
+    account_id: str | None
+    owner_tag: str | None
+    resource_type: str
+    sku: str | None
+    unit: str
+    quantity: Decimal
+    cost: Decimal
+
+
+class Refusal(NamedTuple):
+    """One row that cannot be booked as it is, kept whole so that a person can mend it.
+
+    `code` is stable, `reason` one sentence; `raw_cost` is what the row says it costs, if that can
+    be read, and `usage_at` when.
+    """
+
+    position: int
+    external_id: str | None
+    usage_at: datetime | None
+    code: str
+    reason: str
+    row: dict[str, Any]
+    raw_cost: Decimal | None
+
+
+class Window(NamedTuple):
+    """Half-open instants to read, `start <= usage_at < end`; None leaves that end open."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+class Source(Protocol):
+    """A configured cost tracker.
+
+    `events`: rows with an id of their own, each delivered any number of times.
+    `snapshots`: a whole scope delivered again replaces what was held.
+    """
+
+    kind: ClassVar[str]
+    contract: ClassVar[Literal["events", "snapshots"]]
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether reading all costs no more than a window (a file): then all is read, each time."""
+        ...
+
+    def read(self, window: Window) -> Iterator[Usage | Refusal]:
+        """Everything the tracker has in the window, in its own order, in bounded memory."""
+        ...

@@ -1,0 +1,130 @@
+"""The cost tracker: calls with an id of their own, read from its export endpoint or from a file.
+
+Owns which delivery to ask for and the window. The tracker filters by comparing text, closed at both
+ends, so it is asked for a day more and filtered again here. Owns no check on a row
+(`tracker_rows`) and no transport (`delivery`, `http_delivery`).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from io import TextIOBase
+from pathlib import Path
+from typing import IO, ClassVar, Literal
+
+import httpx
+
+from chargeback.errors import Invalid
+from chargeback.sources.contract import Refusal, Usage, Window
+from chargeback.sources.cost_tracker_config import CostTrackerConfig
+from chargeback.sources.csv_records import csv_rows
+from chargeback.sources.delivery import as_text, chunks_of, steady_file
+from chargeback.sources.http_delivery import fetched, shown
+from chargeback.sources.json_records import json_records
+from chargeback.sources.tracker_checks import COLUMNS, misfit
+from chargeback.sources.tracker_rows import TrackerRows
+
+_MEDIA_TYPES = {
+    "json": frozenset({"application/json", "text/json", "text/plain", "application/octet-stream"}),
+    "csv": frozenset(
+        {"text/csv", "application/csv", "text/plain", "application/octet-stream"}
+        | {"application/vnd.ms-excel"}
+    ),
+}
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+
+
+class CostTracker:
+    """A cost tracker as a source of usage (contract `events`).
+
+    Its records live in its memory: a restart empties it, so what an export no longer has is not
+    gone from what happened.
+    """
+
+    kind: ClassVar[str] = "cost_tracker"
+    contract: ClassVar[Literal["events", "snapshots"]] = "events"
+
+    def __init__(self, config: CostTrackerConfig, root: Path, timeout_seconds: Decimal) -> None:
+        self.config = config
+        self._root = root
+        self._timeout_seconds = timeout_seconds
+
+    def read(self, window: Window) -> Iterator[Usage | Refusal]:
+        """The usage in the window, and every row that is none, in the tracker's order.
+
+        Over HTTP the answer is complete before the first row. A file is read as it is used and
+        may turn out cut, or changed meanwhile, after rows were delivered: then it raises, and
+        nothing of it is to be believed until it is read again.
+        """
+        start, end = window.start or _FIRST_INSTANT, window.end or _LAST_INSTANT
+        with self._delivered(window) as file, as_text(file, self.name) as text:
+            for found in self._found(text):
+                usage_at = found.usage_at
+                if usage_at is None or start <= usage_at < end:
+                    yield found
+
+    @property
+    def is_read_whole(self) -> bool:
+        """A file is read whole whatever the window; over HTTP the tracker filters."""
+        return self.config.path is not None
+
+    @property
+    def name(self) -> str:
+        """What messages call this source: its file or its address, without anything secret."""
+        return self.config.path or shown(httpx.URL(self.config.url or ""))
+
+    def _found(self, text: TextIOBase) -> Iterator[Usage | Refusal]:
+        rows = TrackerRows(self.config.owner_tag)
+        if self.config.form == "json":
+            for position, record in enumerate(json_records(chunks_of(text), self.name), 1):
+                yield rows.of_record(position, record)
+            return
+        for line, cells, written in csv_rows(text, tuple(COLUMNS), self.name):
+            if cells is None:
+                yield misfit(line, len(COLUMNS), written)
+            else:
+                yield rows.of_cells(line, cells)
+
+    def _delivered(self, window: Window) -> AbstractContextManager[IO[bytes]]:
+        if self.config.path is not None:
+            return steady_file(self._root / self.config.path, self.config.path)
+        url = httpx.URL(self.config.url or "").copy_merge_params(self._asked(window))
+        media_types = _MEDIA_TYPES[self.config.form]
+        return fetched(url, self._headers(), media_types, float(self._timeout_seconds))
+
+    def _asked(self, window: Window) -> dict[str, str]:
+        """The query for everything in the window.
+
+        '2026-10-31' as `end_date` would drop the whole 31st: '2026-10-31T…' sorts after it.
+        """
+        asked: dict[str, str] = {"format": self.config.form}
+        if window.start is not None:
+            asked["start_date"] = _utc_date(window.start).isoformat()
+        if window.end is not None and _utc_date(window.end) < date.max:
+            asked["end_date"] = (_utc_date(window.end) + timedelta(days=1)).isoformat()
+        return asked
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"accept": "application/json" if self.config.form == "json" else "text/csv"}
+        if self.config.token_env:
+            headers["authorization"] = f"Bearer {_token(self.config.token_env)}"
+        return headers
+
+
+def _utc_date(instant: datetime) -> date:
+    return instant.astimezone(UTC).date()
+
+
+def _token(variable: str) -> str:
+    """The secret, read where it is used, so that it stands in no configuration and no log."""
+    token = os.environ.get(variable, "").strip()
+    if not token or not (token.isascii() and token.isprintable()):
+        raise Invalid(
+            "token_missing",
+            f"The environment variable {variable} holds no token; "
+            "set it where flows run, or remove `token_env`.",
+        )
+    return token

@@ -1,0 +1,85 @@
+"""Reads the rows of a CSV export line by line, whatever its size, after checking its header.
+
+Owns quoting, line ends and the order of the columns. Does not know what a cell means.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import TextIOBase
+
+from chargeback.errors import Invalid
+
+LONGEST_LINE_CHARACTERS = 2**20
+
+
+def csv_rows(
+    text: TextIOBase, columns: Sequence[str], name: str
+) -> Iterator[tuple[int, list[str] | None, list[str]]]:
+    """Each row as (its first line, its cells in the order of `columns`, its cells as written).
+
+    The second is None where the row has more or fewer cells than the header. Blank lines are no
+    rows. Raises Invalid (`delivery_invalid`) naming `name` and the line when the header is not
+    the contract's, or quotes are broken so that no later row can be trusted.
+    """
+    rows = _rows(text, name)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+    order = _order(header, columns, name)
+    width, is_in_order = len(header), order == list(range(len(header)))
+    for line, cells in rows:
+        if len(cells) == width:
+            yield line, cells if is_in_order else [cells[place] for place in order], cells
+        elif cells:
+            yield line, None, cells
+
+
+def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(_lines(text, name), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as fault:
+        raise Invalid(
+            "delivery_invalid",
+            f"{name} has a broken quote in the row at line {line} ({fault}); export it again.",
+        ) from None
+
+
+def _lines(text: TextIOBase, name: str) -> Iterator[str]:
+    """The lines with their ends; one without end would otherwise fill the memory."""
+    number = 1
+    while line := text.readline(LONGEST_LINE_CHARACTERS):
+        if len(line) == LONGEST_LINE_CHARACTERS:
+            raise Invalid(
+                "delivery_invalid",
+                f"Line {number} of {name} is longer than {LONGEST_LINE_CHARACTERS} characters; "
+                "export it again.",
+            )
+        yield line
+        number += 1
+
+
+def _order(header: list[str], columns: Sequence[str], name: str) -> list[int]:
+    """Where each of `columns` stands in the header. Raises Invalid naming the first fault."""
+    fault = _header_fault(header, columns)
+    if fault:
+        raise Invalid(
+            "delivery_invalid",
+            f"The header of {name} {fault}; export it again with the columns {', '.join(columns)}.",
+        )
+    return [header.index(column) for column in columns]
+
+
+def _header_fault(header: list[str], columns: Sequence[str]) -> str | None:
+    for column in columns:
+        if column not in header:
+            return f"lacks the column {column!r}"
+    for place, column in enumerate(header, 1):
+        if not column.strip():
+            return f"has a column without a name, number {place}"
+        if header.count(column) > 1:
+            return f"names the column {column[:80]!r} twice"
+    return None

@@ -1,0 +1,152 @@
+"""What the ledger hands to whoever draws it: invoices and reports as plain immutable values.
+
+Owns the shapes only. The ledger fills them, documents, the CLI and the artifacts show them.
+Units: amounts in the document's currency; `exact` and `cost` unrounded, the others as printed.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from chargeback.periods import Period
+from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+
+
+@dataclass(frozen=True)
+class BillTo:
+    """Who pays, as written on the document when it was made; None where the payer has none."""
+
+    id: str | None
+    name: str
+    cost_center: str | None
+    contact: str | None
+
+
+@dataclass(frozen=True)
+class LineView:
+    """One line of a document: what it is for, how much, and what it costs exactly and as printed."""
+
+    position: int
+    kind: LineKind
+    description: str
+    resource_type: str
+    unit: str
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+    @property
+    def unit_price(self) -> Decimal:
+        """Printed amount per unit at 18 decimals; 0 where there is no quantity."""
+        if not self.quantity:
+            return Decimal(0)
+        return (self.amount / self.quantity).quantize(Decimal(1).scaleb(-18))
+
+
+@dataclass(frozen=True)
+class AnnexRow:
+    """What one user through one agent adds to a document, unrounded."""
+
+    user_id: str | None
+    agent_id: str | None
+    resource_type: str
+    unit: str
+    quantity: Decimal
+    cost: Decimal
+
+
+@dataclass(frozen=True)
+class InvoiceView:
+    """A whole invoice or credit note."""
+
+    invoice_id: str
+    kind: DocumentKind
+    number: str
+    revision: int
+    status: InvoiceStatus
+    scope: Scope
+    team_id: str | None
+    user_id: str | None
+    bill_to: BillTo
+    period: Period
+    issue_date: date
+    due_date: date
+    paid_date: date | None
+    currency: str
+    lines: tuple[LineView, ...]
+    exact_total: Decimal
+    subtotal: Decimal
+    rounding_difference: Decimal
+    tax_rate: Decimal
+    tax: Decimal
+    total: Decimal
+    is_stale: bool
+    credits_number: str | None
+    credited_by_number: str | None
+    held_elsewhere: tuple[tuple[str, Decimal], ...]
+    annex: tuple[AnnexRow, ...]
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """Usage of a period under one key (a resource type, an agent, a day)."""
+
+    key: str
+    cost: Decimal
+    quantity: Decimal
+    record_count: int
+
+
+@dataclass(frozen=True)
+class AllocationRow:
+    """What one payer bears of a period under one rule version."""
+
+    rule_id: str
+    rule_version: int
+    team_id: str | None
+    user_id: str | None
+    resource_type: str
+    unit: str
+    cost: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    """A document in a list."""
+
+    invoice_id: str
+    kind: DocumentKind
+    number: str
+    scope: Scope
+    team_id: str | None
+    user_id: str | None
+    period: Period
+    status: InvoiceStatus
+    is_stale: bool
+    issue_date: date
+    due_date: date
+    total: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A team's or user's month: what it used, what it bears, what it was billed."""
+
+    subject: str
+    subject_id: str
+    name: str
+    period: Period
+    currency: str
+    usage_cost: Decimal
+    usage_quantity: Decimal
+    record_count: int
+    by_resource_type: tuple[UsageRow, ...]
+    by_agent: tuple[UsageRow, ...]
+    by_day: tuple[UsageRow, ...]
+    allocations: tuple[AllocationRow, ...]
+    invoices: tuple[InvoiceRow, ...]
+    total_cost: Decimal
+    previous_period: Period
+    previous_total_cost: Decimal

@@ -1,0 +1,59 @@
+"""What is recorded: tables and the words their columns hold, nothing else."""
+
+from models.allocation import Allocation
+from models.allocation_day import AllocationDay
+from models.allocation_rule import AllocationRule
+from models.audit_entry import AuditEntry
+from models.audit_head import AuditHead
+from models.base import Base
+from models.billing_run import BillingRun
+from models.billing_step import BillingStep
+from models.cost_pool import CostPool
+from models.document import Document
+from models.invoice import Invoice
+from models.invoice_line import InvoiceLine
+from models.ledger_settings import LedgerSettings
+from models.line_allocation import LineAllocation
+from models.membership import Membership
+from models.number_counter import NumberCounter
+from models.ownership import Ownership
+from models.pool_cell import PoolCell
+from models.retired_pool_cell import RetiredPoolCell
+from models.team import Team
+from models.usage_batch import UsageBatch
+from models.usage_cell import UsageCell
+from models.usage_manifest import UsageManifest
+from models.usage_quarantine import UsageQuarantine
+from models.usage_record import UsageRecord
+from models.usage_source import UsageSource
+from models.user import User
+
+__all__ = [
+    "Allocation",
+    "AllocationDay",
+    "AllocationRule",
+    "AuditEntry",
+    "AuditHead",
+    "Base",
+    "BillingRun",
+    "BillingStep",
+    "CostPool",
+    "Document",
+    "Invoice",
+    "InvoiceLine",
+    "LedgerSettings",
+    "LineAllocation",
+    "Membership",
+    "NumberCounter",
+    "Ownership",
+    "PoolCell",
+    "RetiredPoolCell",
+    "Team",
+    "UsageBatch",
+    "UsageCell",
+    "UsageManifest",
+    "UsageQuarantine",
+    "UsageRecord",
+    "UsageSource",
+    "User",
+]

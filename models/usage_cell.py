@@ -1,0 +1,36 @@
+"""Usage added up."""
+
+from datetime import date
+
+from sqlalchemy import Identity
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Amount, Base, RawAmount
+
+
+class UsageCell(Base):
+    """The usage of one batch and day that nothing in charging tells apart, added up; never edited.
+
+    Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` records less
+    reversals.
+    """
+
+    __tablename__ = "usage_cells"
+
+    cell_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(index=True)
+    source_id: Mapped[int]
+    usage_date: Mapped[date] = mapped_column(index=True)
+    charge_date: Mapped[date]
+    team_id: Mapped[str | None]
+    user_id: Mapped[str | None]
+    agent_id: Mapped[str | None]
+    account_id: Mapped[str | None]
+    owner_tag: Mapped[str | None]
+    resource_type: Mapped[str]
+    sku: Mapped[str | None]
+    unit: Mapped[str]
+    quantity: Mapped[Amount]
+    cost: Mapped[Amount]
+    residual: Mapped[RawAmount]
+    record_count: Mapped[int]

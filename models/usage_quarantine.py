@@ -1,0 +1,41 @@
+"""Rows that were refused."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Json, RawAmount
+from models.enums import QuarantineState
+
+
+class UsageQuarantine(Base):
+    """A refused row as it came, with its line and the reason, until it is replaced or waived.
+
+    Units: `position` the row's place in its delivery from 1; `raw_cost` NULL where
+    none can be read.
+    """
+
+    __tablename__ = "usage_quarantine"
+
+    quarantine_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("usage_batches.batch_id"))
+    source_id: Mapped[int] = mapped_column(ForeignKey("usage_sources.source_id"))
+    position: Mapped[int]
+    external_id: Mapped[str | None]
+    usage_date: Mapped[date | None]
+    code: Mapped[str]
+    reason: Mapped[str]
+    row: Mapped[Json]
+    row_hash: Mapped[UUID]
+    raw_cost: Mapped[RawAmount | None]
+    state: Mapped[QuarantineState] = mapped_column(server_default=QuarantineState.OPEN.value)
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+    decision: Mapped[str | None]
+
+    __table_args__ = (
+        UniqueConstraint("source_id", "row_hash"),
+        Index(None, "source_id", "external_id", postgresql_where=text("state = 'open'")),
+    )

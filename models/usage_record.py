@@ -1,0 +1,46 @@
+"""Metered facts."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Amount, Base, Number, RawAmount, Sign
+
+
+class UsageRecord(Base):
+    """One metered fact as the cost tracker reported it; a fact is never edited or deleted.
+
+    What the tracker reported is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
+    billing zone, `charge_date` the day whose owners and rules it is charged under.
+    Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
+    or -1 for a reversal.
+    """
+
+    __tablename__ = "usage_records"
+
+    usage_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision: Mapped[Number] = mapped_column(primary_key=True, server_default=text("1"))
+    usage_at: Mapped[datetime] = mapped_column(primary_key=True)
+    source_id: Mapped[int]
+    batch_id: Mapped[int]
+    usage_date: Mapped[date]
+    charge_date: Mapped[date]
+    external_id: Mapped[str]
+    team_id: Mapped[str | None]
+    user_id: Mapped[str | None]
+    agent_id: Mapped[str | None]
+    account_id: Mapped[str | None]
+    owner_tag: Mapped[str | None]
+    resource_type: Mapped[str]
+    sku: Mapped[str | None]
+    unit: Mapped[str]
+    quantity: Mapped[Amount]
+    cost: Mapped[Amount]
+    residual: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
+    record_count: Mapped[Sign] = mapped_column(default=1, server_default=text("1"))
+    content_hash: Mapped[UUID]
+
+    __table_args__ = {"postgresql_partition_by": "RANGE (usage_at)"}

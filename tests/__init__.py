@@ -1,0 +1,1 @@
+"""What Chargeback promises, sentence by sentence, against a real Postgres."""
