@@ -42,6 +42,10 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,6})?", re.AS
 _WITH_COMMA = re.compile(r"[+-]?\d[\d.]*,[\d.,]*", re.ASCII)
 
 
+class OutOfRange(Invalid):
+    """A number has more digits than the ledger's columns hold."""
+
+
 class NothingToSplitBy(Invalid):
     """All weights are zero: nobody is there to bear the amount."""
 
@@ -131,7 +135,7 @@ def enter(raw: Decimal) -> tuple[Decimal, Decimal]:
     """What the ledger keeps of a source's number, and the residual: `raw` is their exact sum.
 
     The ledger's part has 18 decimals, rounded half-even. -0 becomes 0. Raises Invalid for NaN and
-    infinities (`not_a_number`) and for more than 20 digits before the point (`out_of_range`).
+    infinities (`not_a_number`), OutOfRange for more than 20 digits before the point.
 
     >>> enter(Decimal("0.0000000000000000005"))
     (Decimal('0E-18'), Decimal('5E-19'))
@@ -236,8 +240,8 @@ def _not_a_number(given: object) -> Invalid:
     )
 
 
-def _out_of_range(given: Decimal) -> Invalid:
-    return Invalid(
+def _out_of_range(given: Decimal) -> OutOfRange:
+    return OutOfRange(
         "out_of_range",
         f"{_plain(given)} is out of range; the ledger keeps up to 20 digits before the point "
         f"and reads up to {_NUMERIC_DECIMALS} behind it.",

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from chargeback.errors import Invalid
+from chargeback.quoting import quoted
 
 LONGEST_NUMBER = 64
 _NUMBER = re.compile(r"([A-Z]+)-(\d{4})(\d\d)(\d\d)-(\d{4,18})", re.ASCII)
@@ -55,5 +56,4 @@ def given(text: str) -> str:
 
 
 def _invalid(text: str, wanted: str) -> Invalid:
-    shown = text if len(text) <= LONGEST_NUMBER else text[: LONGEST_NUMBER - 3] + "..."
-    return Invalid("number_invalid", f"{shown!r} cannot be a document number; write {wanted}.")
+    return Invalid("number_invalid", f"{quoted(text)} cannot be a document number; write {wanted}.")

@@ -5,6 +5,7 @@ Also how that process is asked to stop, so that its stack goes down in order.
 
 import contextlib
 import fcntl
+import getpass
 import json
 import signal
 import threading
@@ -15,7 +16,7 @@ from typing import IO, Any
 
 import psutil
 
-from chargeback.errors import Unavailable
+from chargeback.errors import Refused, Unavailable
 
 ATTACH_SECONDS = 300
 
@@ -39,11 +40,10 @@ def read_state(home: Path) -> dict[str, Any]:
 
 def claim_or_wait(home: Path, say: Say) -> IO[str] | None:
     """The right to run this home's stack, or None once another process has it up and running."""
-    (home / "run").mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + ATTACH_SECONDS
     has_told = False
     while True:
-        claim = (home / "run" / "stack.lock").open("a")
+        claim = _open_lock(home)
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             state_file(home).unlink(missing_ok=True)
@@ -61,6 +61,18 @@ def claim_or_wait(home: Path, say: Say) -> IO[str] | None:
             say("Another process is starting or stopping the stack; waiting for it")
             has_told = True
         time.sleep(0.2)
+
+
+def _open_lock(home: Path) -> IO[str]:
+    try:
+        (home / "run").mkdir(parents=True, exist_ok=True)
+        return (home / "run" / "stack.lock").open("a")
+    except OSError as error:
+        raise Refused(
+            "home_not_writable",
+            f"{home} cannot be written by {getpass.getuser()} ({error.strerror}); "
+            "run as the user who made it, or set CHARGEBACK_HOME to a folder of your own",
+        ) from None
 
 
 @contextlib.contextmanager

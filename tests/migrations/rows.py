@@ -166,8 +166,8 @@ def make_invoice(connection: Connection, at: S = S.DRAFT, **values: Any) -> int:
 
 
 def make_credit_note(connection: Connection, of: int, **values: Any) -> int:
-    """The credit note that takes the invoice `of` back."""
-    note = {"kind": "credit_note", "status": "paid", "content_hash": b"1"}
+    """The credit note that takes the invoice `of` back; it is being written, so its hash is empty."""
+    note = {"kind": "credit_note", "status": "paid", "content_hash": b""}
     return make_invoice(connection, **note | {"credits_invoice_id": of} | values)
 
 

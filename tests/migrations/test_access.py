@@ -1,6 +1,5 @@
 """Who sees what: the app writes and owns nothing, a viewer reads its own team's rows only."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -17,7 +16,7 @@ VISIBLE = ("pool_cells", "allocations", "invoices", "invoice_lines", "viewer_usa
 
 
 @pytest.fixture
-def two_teams(ledger: Ledger) -> Iterator[Ledger]:
+def two_teams(ledger: Ledger) -> Ledger:
     """A ledger in which teams a and b each have one row of everything, and nobody owns a third."""
     with transaction() as connection:
         rows.make_facts(connection)
@@ -32,7 +31,7 @@ def two_teams(ledger: Ledger) -> Iterator[Ledger]:
             invoice_id = rows.make_invoice(connection, team_id=team, scope=scope)
             rows.make_line(connection, invoice_id, team_id=team)
             rows.move(connection, invoice_id, S.SENT)
-    yield ledger
+    return ledger
 
 
 def _view(connection: Connection, team: str | None) -> None:
@@ -51,10 +50,10 @@ def test_a_viewer_sees_its_own_teams_rows_without_asking_for_them(
     two_teams: Ledger, table: str
 ) -> None:
     with transaction() as connection:
-        seen_by_app = sorted(_teams(connection, table), key=str) if table != "viewer_usage" else []
+        if table != "viewer_usage":
+            assert set(_teams(connection, table)) == {"a", "b", None}
         _view(connection, "a")
         assert _teams(connection, table) == ["a"]
-    assert seen_by_app in (["None", "a", "b"], [None, "a", "b"], [])
 
 
 @pytest.mark.parametrize("table", VISIBLE)
@@ -79,9 +78,9 @@ def test_a_viewer_has_no_right_to_anything_else(two_teams: Ledger) -> None:
         for table in ("usage_records", "usage_cells", "audit_log", "teams", "attributed_cells"):
             with violates(connection, f"permission denied for \\w+ {table}"):
                 connection.execute(text(f"SELECT * FROM {table}"))
-        for table in VISIBLE:
+        for table in set(VISIBLE) - {"viewer_usage"}:
             for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET team_id = 'a'"):
-                with violates(connection, f"permission denied for \\w+ {table}"):
+                with violates(connection, f"permission denied for table {table}"):
                     connection.execute(text(statement))
 
 

@@ -1,0 +1,34 @@
+"""Cost onto those who bear it."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.recording import PERIOD, asked_period, recorded
+from tasks.allocate_costs import allocate_costs
+
+
+@flow(flow_run_name="cost-allocation {period}", persist_result=False)
+def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
+    """Allocate the cost of every day that needs it. Rerun: days with nothing new are untouched.
+
+    Args:
+        period: Month or days to bring up to date, like 2026-10; empty for all days.
+    """
+    with recorded("cost-allocation", {"period": period}) as record:
+        asked = asked_period(period) if period else None
+        counts = allocate_costs(asked.end if asked else date.max, asked.start if asked else date.min)
+        record.counts = counts
+        if counts["days"]:
+            record.say(
+                f"{counts['days']} days brought up to date: {counts['pools']} new cost pools, "
+                f"{counts['allocations']} allocations, {counts['replaced_pools']} pools replaced"
+            )
+        else:
+            record.say("nothing had changed; every day was up to date already")
+        if counts["stale_drafts"]:
+            record.say(f"{counts['stale_drafts']} drafts are stale now; generate them again to refresh them")
+    return record.state(f"{counts['days']} days allocated")

@@ -1,0 +1,45 @@
+"""The whole month: sync, allocate, bill, report, prove."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows import recording
+from flows.invoice_run import invoice_run
+from flows.recording import PERIOD, asked_period, recorded, show_table
+from flows.report_publishing import report_publishing
+from flows.usage_sync import usage_sync
+from tasks.verify_books import reconcile_period, verify_books
+
+
+@flow(flow_run_name="monthly-billing {period}", persist_result=False)
+def monthly_billing(
+    period: Annotated[str, Field(pattern=PERIOD)] = "", business_date: date | None = None
+) -> State[Any]:
+    """Bill a period from the trackers to issued invoices and reports. Rerun: only what is new is done.
+
+    Ends with the proof that the books tie out. Refused usage rows stop it before anything is issued.
+
+    Args:
+        period: Month or days to bill, like 2026-10; empty for the previous month.
+        business_date: The invoices' date; empty for today.
+    """
+    asked, on = asked_period(period), recording.business_date(business_date)
+    with recorded("monthly-billing", {"period": asked.label, "business_date": on}) as record:
+        for state in (
+            usage_sync(period=asked.label, return_state=True),
+            invoice_run(asked.label, on, return_state=True),
+            report_publishing(asked.label, return_state=True),
+        ):
+            state.result()
+            record.say(state.message or state.name or "done")
+            if state.name == "NeedsAPerson":
+                record.need_a_person(state.message or "")
+        reconciliation = reconcile_period(asked.label)
+        show_table("reconciliation", reconciliation["sources"], f"What came in for {asked.label} and where it went.")
+        record.counts = verify_books(asked.label)
+        record.say(f"the books of {asked.label} tie out")
+    return record.state(f"{asked.label} is billed and ties out")

@@ -1,0 +1,84 @@
+"""Draft and issue invoices, and sweep those past due."""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from sqlalchemy import text
+
+from chargeback.errors import Refused
+from chargeback.ledger import claims, invoices, issuing, payers, quarantine
+from chargeback.ledger.allocation import allocate
+from chargeback.ledger.database import transaction
+from chargeback.ledger.drafting import draft_one, draft_run
+from chargeback.payer import Payer
+from chargeback.periods import Period
+from tasks.steps import step
+
+
+@step("draft invoices of {period}")
+def draft_invoices(period: str, business_date: date, actor: str) -> dict[str, Any]:
+    """Draft, or refresh, an invoice per team and per user charged alone, all in one transaction.
+
+    Rerun: the same drafts with the same numbers; payers whose period was issued get no second one.
+    """
+    asked = Period.parse(period)
+    with transaction() as connection:
+        drafted = draft_run(connection, asked, business_date, actor)
+        foreign = claims.foreign_drafts(connection, asked)
+    outcomes = Counter(draft.outcome for draft in drafted)
+    return {**outcomes, "invoices": len(drafted), "foreign_drafts": foreign}
+
+
+@step("draft invoice of {payer} for {period}")
+def draft_invoice(
+    payer: Payer, period: str, business_date: date, actor: str, number: str | None
+) -> dict[str, Any]:
+    """Draft, or refresh, one payer's invoice, with every day up to the period's end allocated first.
+
+    Rerun: the same draft, refreshed; where it was issued and nothing is left, the issued one.
+    """
+    asked = Period.parse(period)
+    with transaction() as connection:
+        payers.check_known(connection, payer)
+    allocate(asked.end)
+    with transaction() as connection:
+        drafted = draft_one(connection, payer, asked, business_date, actor, number)
+        (view,) = invoices.views(connection, [drafted.invoice_id])
+    return {
+        "invoice_id": view.invoice_id, "number": view.number, "outcome": drafted.outcome,
+        "status": view.status.value, "total": f"{view.total:f}", "currency": view.currency,
+        "held_elsewhere": [[number, f"{amount:f}"] for number, amount in view.held_elsewhere],
+    }  # fmt: skip
+
+
+@step("issue invoices of {period}")
+def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, Any]:
+    """Send the drafts that an invoice-run made for the period; open quarantine stops it.
+
+    Rerun: what was sent stays as it is. Raises Refused while refused rows wait for a decision.
+    """
+    asked = Period.parse(period)
+    with transaction() as connection:
+        waiting = quarantine.open_count(connection, asked)
+        if waiting:
+            raise Refused(
+                "quarantine_open",
+                f"{waiting} refused usage rows of {asked.label} wait for a decision, so its invoices stay drafts; "
+                "look at them with `chargeback quarantine list`, mend or waive them, then run this again",
+            )
+        ids = connection.execute(
+            text("""SELECT invoice_id FROM invoices WHERE kind = 'invoice' AND is_from_run AND status = 'draft'
+                      AND period_start = :start AND period_end = :end ORDER BY invoice_id"""),
+            {"start": asked.start, "end": asked.end},
+        ).scalars()
+        moved = issuing.issue(connection, list(ids), business_date, actor)
+    return {"issued": sum(one.has_changed for one in moved)}
+
+
+@step("sweep as of {as_of}")
+def sweep_overdue(as_of: date, actor: str) -> dict[str, Any]:
+    """Mark sent invoices past their due date overdue. Rerun: what is overdue stays so."""
+    with transaction() as connection:
+        overdue = issuing.sweep(connection, as_of, actor)
+    return {"overdue": len(overdue), "numbers": overdue}

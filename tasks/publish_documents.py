@@ -1,0 +1,121 @@
+"""Draw invoices and reports and put them into the file store.
+
+A file is safely in the store before the ledger says that it is there; its name ends in its content's
+hash, so a document that changed is another file and what was published once stays.
+"""
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import text
+
+from chargeback.documents import report_csv, report_page
+from chargeback.documents.file_names import file_name, period_folder
+from chargeback.documents.file_store import FileStore
+from chargeback.documents.invoice_pdf import draw_many
+from chargeback.documents.letterhead import Letterhead
+from chargeback.ledger import invoices, publications
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.publications import Publication
+from chargeback.ledger.reports import reports
+from chargeback.periods import Period
+from chargeback.settings import settings
+from chargeback.views import ReportView
+from tasks.steps import step
+
+CHUNK = 200
+
+
+@step("publish invoices of {period}")
+def publish_invoices(period: str, number: str | None = None) -> dict[str, Any]:
+    """Publish the PDF of every document of the period, or of one. Rerun: the same files, nothing new."""
+    asked = Period.parse(period)
+    store, letterhead = FileStore(settings().files), Letterhead.from_settings(settings())
+    published = new = 0
+    for chunk in _chunks(_documents_of(asked, number)):
+        with snapshot() as connection:
+            views = invoices.views(connection, chunk)
+        pdfs = draw_many(((view, letterhead) for view in views), _processes())
+        files = [_put(store, "invoice", v.number, _folder("invoices", v.period), (v.number, v.bill_to.name), "pdf", pdf)
+                 for v, pdf in zip(views, pdfs, strict=True)]  # fmt: skip
+        with transaction() as connection:
+            new += publications.keep(connection, files)
+        published += len(files)
+    return {"published": published, "new": new}
+
+
+def _documents_of(period: Period, number: str | None) -> list[int]:
+    with snapshot() as connection:
+        return list(
+            connection.execute(
+                text("""SELECT invoice_id FROM invoices
+                        WHERE period_start >= :start AND period_end <= :end
+                          AND (CAST(:number AS text) IS NULL OR number = :number)
+                          AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),
+                {"start": period.start, "end": period.end, "number": number},
+            ).scalars()
+        )
+
+
+def _chunks(ids: list[int]) -> Iterator[list[int]]:
+    # A thousand invoices are drawn by processes in one go; ten thousand need not be in memory at once.
+    size = CHUNK * 10
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _processes() -> int:
+    return settings().document_processes or os.cpu_count() or 1
+
+
+def _folder(kind: str, period: Period) -> str:
+    return f"{kind}/{period_folder(period)}"
+
+
+def _put(
+    store: FileStore, kind: str, subject: str, folder: str, name: tuple[str, ...], suffix: str, data: bytes
+) -> Publication:
+    put = store.publish(f"{folder}/{_leaf(name, data, suffix)}", data)
+    return Publication(kind, subject, put.uri, put.bytes, put.sha256)
+
+
+def _leaf(name: tuple[str, ...], data: bytes, suffix: str) -> str:
+    """A name for people that is another one for other content."""
+    stem = file_name(*name, suffix=suffix).removesuffix(f".{suffix}")
+    return f"{stem}_{sha256(data).hexdigest()[:8]}.{suffix}"
+
+
+@step("publish reports of {period}")
+def publish_reports(period: str) -> dict[str, Any]:
+    """Publish a page and a CSV per team and per user of the period, and the page that lists them.
+
+    Rerun: the same figures give the same files; figures that changed are published beside the old ones.
+    """
+    asked = Period.parse(period)
+    store, folder = FileStore(settings().files), _folder("reports", asked)
+    with snapshot() as connection:
+        views = [*reports(connection, "team", asked), *reports(connection, "user", asked)]
+        pdfs = publications.newest(connection, "invoice")
+    links = {number: f"../../{pdf.uri}" for number, pdf in pdfs.items()}
+    files = [file for view in views for file in _report_files(store, folder, view, links)]
+    pages = [(view.name, file.uri.rsplit("/", 1)[1], view)
+             for view, file in zip(views, files[::2], strict=True)]  # fmt: skip
+    overview = report_page.overview(asked, pages)
+    files.append(_put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview))
+    with transaction() as connection:
+        new = publications.keep(connection, files)
+    return {"published": len(files), "new": new, "overview": files[-1].uri}
+
+
+def _report_files(
+    store: FileStore, folder: str, view: ReportView, links: dict[str, str]
+) -> list[Publication]:
+    """The report's page and its CSV, in this order."""
+    subject = f"{view.subject} {view.subject_id} {view.period.label}"
+    name = (view.subject, view.subject_id)
+    page, table = report_page.page(view, links), report_csv.csv_bytes(view)
+    return [
+        _put(store, "report", subject, folder, name, "html", page),
+        _put(store, "report-csv", subject, folder, name, "csv", table),
+    ]

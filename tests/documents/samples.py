@@ -1,0 +1,174 @@
+"""Invoices and reports to draw, small enough to check by hand."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from chargeback.documents.letterhead import Letterhead
+from chargeback.periods import Period
+from chargeback.views import (
+    AllocationRow,
+    AnnexRow,
+    BillTo,
+    InvoiceRow,
+    InvoiceView,
+    LineView,
+    ReportView,
+    UsageRow,
+)
+from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+
+OCTOBER = Period.month("2026-10")
+LETTERHEAD = Letterhead("Acme Platform", ("Herengracht 100", "1015 BS Amsterdam"), "pay@acme.test")
+
+# What people call their teams, and what people who mean harm do.
+HOSTILE_NAMES = (
+    "R&D <Platform> Team",
+    '<img src="/etc/passwd">',
+    "<script>alert(1)</script>",
+    '<a href="javascript:alert(1)">pay</a>',
+    "</para></font> <unclosed",
+    "&lt;already&gt; &amp; escaped",
+    "=SUM(A1:A9)",
+    "@import",
+    "+cmd|' /C calc'!A0",
+    "{{ 7 * 7 }} {% raw %} ${7*7}",
+    "(parentheses) \\ back ) slash (",
+    "'; DROP TABLE invoices; --",
+)
+UNICODE_NAMES = (
+    "Žluťoučký kůň",
+    "Ελληνική ομάδα",
+    "Команда поиска",
+    "検索チーム",
+    "搜索團隊",
+    "검색 팀",
+    "नमस्ते",
+    "ทีมค้นหา",
+    "Հայերեն",
+    "ქართული",
+    "አማርኛ",
+    "🚀",
+    "👩\u200d💻",
+)
+
+
+def make_line(position: int = 1, amount: str = "12.35", **given: Any) -> LineView:
+    values: dict[str, Any] = {
+        "position": position,
+        "kind": LineKind.USAGE,
+        "description": "LLM tokens",
+        "resource_type": "llm_tokens",
+        "unit": "tokens",
+        "quantity": Decimal(1000),
+        "exact": Decimal(amount),
+        "amount": Decimal(amount),
+    }
+    return LineView(**values | given)
+
+
+def make_invoice(*lines: LineView, tax_rate: str = "0.20", **given: Any) -> InvoiceView:
+    drawn = lines or (make_line(),)
+    subtotal = sum((line.amount for line in drawn), Decimal(0))
+    exact_total = sum((line.exact for line in drawn), Decimal(0))
+    tax = (subtotal * Decimal(tax_rate)).quantize(Decimal("0.01"))
+    values: dict[str, Any] = {
+        "invoice_id": "5f0c1a52-0000-0000-0000-000000000001",
+        "kind": DocumentKind.INVOICE,
+        "number": "INV-20261101-0001",
+        "revision": 1,
+        "status": InvoiceStatus.SENT,
+        "scope": Scope.TEAM,
+        "team_id": "team-search",
+        "user_id": None,
+        "bill_to": BillTo("team-search", "Search", "CC-4410", "finance@acme.test"),
+        "period": OCTOBER,
+        "issue_date": date(2026, 11, 1),
+        "due_date": date(2026, 12, 1),
+        "paid_date": None,
+        "currency": "USD",
+        "lines": drawn,
+        "exact_total": exact_total,
+        "subtotal": subtotal,
+        "rounding_difference": subtotal - exact_total,
+        "tax_rate": Decimal(tax_rate),
+        "tax": tax,
+        "total": subtotal + tax,
+        "is_stale": False,
+        "credits_number": None,
+        "credited_by_number": None,
+        "held_elsewhere": (),
+        "annex": (),
+    }
+    return InvoiceView(**values | given)
+
+
+def named(name: str) -> InvoiceView:
+    """An invoice that says `name` wherever a name can stand."""
+    return make_invoice(
+        make_line(description=name, unit=name),
+        bill_to=BillTo(name, name, name, name),
+        annex=(AnnexRow(name, name, name, name, Decimal(1), Decimal(1)),),
+    )
+
+
+def make_annex_row(user: str | None, agent: str | None, cost: str) -> AnnexRow:
+    return AnnexRow(user, agent, "llm_tokens", "tokens", Decimal(10), Decimal(cost))
+
+
+def make_report(**given: Any) -> ReportView:
+    """A team that used 30.000000000000000001 in October, bears 25 of it and bore 20 before."""
+    values: dict[str, Any] = {
+        "subject": "team",
+        "subject_id": "team-search",
+        "name": "Search",
+        "period": OCTOBER,
+        "currency": "USD",
+        "usage_cost": Decimal("30.000000000000000001"),
+        "usage_quantity": Decimal(1500),
+        "record_count": 7,
+        "by_resource_type": (
+            UsageRow("llm_tokens", Decimal("20.000000000000000001"), Decimal(1000), 4),
+            UsageRow("storage", Decimal(10), Decimal(500), 3),
+        ),
+        "by_agent": (UsageRow("agent-a", Decimal("30.000000000000000001"), Decimal(1500), 7),),
+        "by_day": (
+            UsageRow("2026-10-01", Decimal(10), Decimal(500), 3),
+            UsageRow("2026-10-31", Decimal("20.000000000000000001"), Decimal(1000), 4),
+        ),
+        "allocations": (
+            make_share("by-usage", "30"),
+            make_share("credit", "-5.00"),
+        ),
+        "invoices": (make_listed(),),
+        "total_cost": Decimal("25.00"),
+        "previous_period": Period.month("2026-09"),
+        "previous_total_cost": Decimal(20),
+    }
+    return ReportView(**values | given)
+
+
+def make_share(rule_id: str, cost: str) -> AllocationRow:
+    return AllocationRow(
+        rule_id, 2, "team-search", None, "llm_tokens", "tokens", Decimal(cost), Decimal(1000)
+    )
+
+
+def make_listed(**given: Any) -> InvoiceRow:
+    row = InvoiceRow(
+        invoice_id="5f0c1a52-0000-0000-0000-000000000001",
+        kind=DocumentKind.INVOICE,
+        number="INV-20261101-0001",
+        scope=Scope.TEAM,
+        team_id="team-search",
+        user_id=None,
+        period=OCTOBER,
+        status=InvoiceStatus.SENT,
+        is_stale=False,
+        issue_date=date(2026, 11, 1),
+        due_date=date(2026, 12, 1),
+        total=Decimal("25.00"),
+        currency="USD",
+    )
+    return replace(row, **given)

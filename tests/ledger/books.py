@@ -1,0 +1,244 @@
+"""A ledger to tell stories on: usage, rules and invoices in one line each, by the real functions.
+
+Owns no expectations. Everything is committed, so that a story reads like the days it tells of; what
+was used is booked as soon as something needs it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from chargeback import rules
+from chargeback.ledger import (
+    allocation,
+    drafting,
+    invoices,
+    issuing,
+    ledger_settings,
+    payers,
+    rulebook,
+    sync,
+    usage,
+    usage_sources,
+)
+from chargeback.ledger.database import transaction
+from chargeback.payer import Payer
+from chargeback.payers_file import read
+from chargeback.periods import Period
+from chargeback.settings import settings
+from chargeback.sources.contract import Refusal, Usage
+from chargeback.views import InvoiceView
+from models.enums import InvoiceStatus, SourceRole
+from tests.conftest import Ledger
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+ACTOR = "tester"
+SOURCE = "tracker"
+NEVER_READ = {"path": str(EXAMPLES / "cost_tracker_export.json"), "form": "json"}
+
+
+def day_at(text: str) -> datetime:
+    """The instant `text` writes, or noon UTC of the date it writes."""
+    if len(text) == len("2026-10-05"):
+        return datetime.combine(date.fromisoformat(text), time(12), UTC)
+    return datetime.fromisoformat(text)
+
+
+@dataclass
+class Books:
+    """The books of one test: `Books(ledger).use("search", "ana", "1.50").bill()`."""
+
+    ledger: Ledger
+    source: str = SOURCE
+    role: SourceRole = SourceRole.ALLOCATE
+    batch_records: int = 50_000
+    waiting: list[Usage | Refusal] = field(default_factory=list)
+    ids: Any = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        with transaction() as connection:
+            ledger_settings.fix(connection)
+            usage_sources.put(connection, self.source, "cost_tracker", self.role, NEVER_READ, ACTOR)
+
+    def use(
+        self,
+        team: str | None = None,
+        user: str | None = None,
+        cost: str = "1",
+        day: str = "2026-10-05",
+        *,
+        agent: str | None = None,
+        account: str | None = None,
+        tag: str | None = None,
+        resource_type: str = "tokens",
+        sku: str | None = None,
+        unit: str = "tokens",
+        quantity: str = "1",
+        id: str | None = None,
+    ) -> "Books":
+        """One usage record; `day` is a date (noon UTC) or an instant with offset."""
+        number = next(self.ids)
+        self.waiting.append(
+            Usage(number, id or f"u-{number}", day_at(day), team, user, agent, account, tag,
+                  resource_type, sku, unit, Decimal(quantity), Decimal(cost))
+        )  # fmt: skip
+        return self
+
+    def refuse(
+        self, cost: str | None = "1", day: str | None = "2026-10-05", id: str | None = None
+    ) -> "Books":
+        """One row that a source could not read; without `day` not even that."""
+        number = next(self.ids)
+        self.waiting.append(
+            Refusal(number, id or f"u-{number}", day_at(day) if day else None, "bad_row", "Bad.",
+                    {"line": number}, None if cost is None else Decimal(cost))
+        )  # fmt: skip
+        return self
+
+    def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[usage.BatchCounts]:
+        """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
+        arriving, self.waiting = list(self.waiting if rows is None else rows), []
+        counts = []
+        for chunk in usage.chunks(arriving, self.source, settings().zone, self.batch_records):
+            with transaction() as connection:
+                usage.ensure_partitions(connection, chunk.months)
+            with transaction() as connection:
+                source_id = usage_sources.find(connection, self.source).source_id
+                counts.append(usage.load(connection, source_id, "a test", chunk, None))
+        return counts
+
+    def sync_example(self) -> sync.SyncCounts:
+        """Read the example export into this source, as the hourly sync does."""
+        return sync.sync(self.source, datetime(2026, 11, 1, 4, tzinfo=UTC))
+
+    def import_yaml(self, content: str) -> payers.ImportCounts:
+        """Import a payers file."""
+        with transaction() as connection:
+            return payers.import_file(connection, read(content, "test.yaml"), ACTOR)
+
+    def import_example(self) -> payers.ImportCounts:
+        """Import the example company."""
+        return self.import_yaml((EXAMPLES / "company.yaml").read_text(encoding="utf-8"))
+
+    def rule(self, spec: dict[str, Any]) -> "Books":
+        """Make a rule, or its next version."""
+        with transaction() as connection:
+            rulebook.put(connection, rules.parse(spec), ACTOR)
+        return self
+
+    def delete_rule(self, rule_id: str) -> "Books":
+        """Delete a rule."""
+        with transaction() as connection:
+            rulebook.close(connection, rule_id, ACTOR)
+        return self
+
+    def allocate(self, period: str = "2026-10") -> allocation.AllocationCounts:
+        """Allocate every dirty day up to the end of `period`."""
+        self.load()
+        return allocation.allocate(Period.parse(period).end)
+
+    def draft(
+        self,
+        team: str | None = None,
+        user: str | None = None,
+        period: str = "2026-10",
+        on: str = "2026-11-01",
+        number: str | None = None,
+    ) -> drafting.Drafted:
+        """Allocate, then draft or refresh the invoice of a team, a user, both, or (neither) all."""
+        self.allocate(period)
+        with transaction() as connection:
+            return drafting.draft_one(
+                connection,
+                Payer(team, user),
+                Period.parse(period),
+                date.fromisoformat(on),
+                ACTOR,
+                number,
+            )
+
+    def run(self, period: str = "2026-10", on: str = "2026-11-01") -> list[drafting.Drafted]:
+        """Allocate, then draft or refresh everybody's invoice, as the monthly run does."""
+        self.allocate(period)
+        with transaction() as connection:
+            return drafting.draft_run(
+                connection, Period.parse(period), date.fromisoformat(on), ACTOR
+            )
+
+    def bill(self, period: str = "2026-10", on: str = "2026-11-01") -> list[str]:
+        """Run and send all of it; the numbers, in payer order."""
+        numbers = [drafted.number for drafted in self.run(period, on)]
+        self.send(*numbers, on=on)
+        return numbers
+
+    def send(self, *numbers: str, on: str = "2026-11-01") -> list[issuing.Moved]:
+        """Send these documents, all or none."""
+        with transaction() as connection:
+            ids = [issuing.find(connection, number) for number in numbers]
+            return issuing.issue(connection, ids, date.fromisoformat(on), ACTOR)
+
+    def move(
+        self, number: str, wanted: InvoiceStatus, on: str = "2026-11-02", is_rebillable: bool = True
+    ) -> issuing.Moved:
+        """Move a document to any status."""
+        with transaction() as connection:
+            found = issuing.find(connection, number)
+            return issuing.move(
+                connection, found, wanted, date.fromisoformat(on), ACTOR, "a test", is_rebillable
+            )
+
+    def pay(self, number: str, on: str = "2026-11-02") -> issuing.Moved:
+        """Mark an invoice paid."""
+        return self.move(number, InvoiceStatus.PAID, on)
+
+    def cancel(
+        self, number: str, on: str = "2026-11-02", is_rebillable: bool = True
+    ) -> issuing.Moved:
+        """Cancel a document; `is_rebillable` False writes it off."""
+        return self.move(number, InvoiceStatus.CANCELLED, on, is_rebillable)
+
+    def sweep(self, as_of: str) -> list[str]:
+        """Mark overdue what is."""
+        with transaction() as connection:
+            return issuing.sweep(connection, date.fromisoformat(as_of), ACTOR)
+
+    def view(self, number: str) -> InvoiceView:
+        """A document whole."""
+        with transaction() as connection:
+            return invoices.views(connection, [issuing.find(connection, number)])[0]
+
+    def total_by_payer(
+        self, period: str = "2026-10"
+    ) -> dict[tuple[str | None, str | None], Decimal]:
+        """What each (team, user) bears of the period, exactly."""
+        days = Period.parse(period)
+        rows = self.query(
+            """SELECT a.team_id, a.user_id, sum(a.cost) FROM allocations a
+               JOIN cost_pools p USING (pool_id) WHERE p.retired_at IS NULL
+               AND a.usage_date >= :start AND a.usage_date < :end GROUP BY 1, 2""",
+            start=days.start,
+            end=days.end,
+        )
+        return {(team, user): invoices.plain(cost) for team, user, cost in rows}
+
+    def query(self, statement: str, **values: Any) -> list[Any]:
+        """Rows of the app's own view of the ledger; changes it may make are committed."""
+        with transaction() as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def damage(self, *statements: str, **values: Any) -> None:
+        """Change the ledger as no role of the product can: as superuser, with every trigger off."""
+        owner = create_engine(self.ledger.owner_url)
+        with owner.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in statements:
+                connection.execute(text(statement), values)
+        owner.dispose()
