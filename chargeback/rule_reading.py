@@ -4,7 +4,8 @@ Owns what a single field can be refused for: one sentence each, naming the rule,
 what to write instead. What fields need of each other is `rule_checks`.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -200,7 +201,19 @@ class _Reader:
             self.refuse("too_many_ids", f"{name} lists {count:,}", f"list {most:,} at most")
 
     def metadata(self) -> dict[str, Any]:
-        return dict(self.mapping("allocation_metadata"))
+        """As JSON keeps it: a number with a point or a date is its text."""
+        given = dict(self.mapping("allocation_metadata"))
+        try:
+            kept: dict[str, Any] = json.loads(json.dumps(given, default=str, allow_nan=False))
+        except (TypeError, ValueError):
+            kept = {}
+        if (given and not kept) or not all(map(_is_storable, _texts(kept))):
+            self.refuse(
+                "field_invalid",
+                f"allocation_metadata is {quoted(given)}",
+                "write texts, numbers and lists under text keys",
+            )
+        return kept
 
     def entity_type(self) -> EntityType | None:
         value = self.mapping("allocation_metadata").get("entity_type")
@@ -245,6 +258,19 @@ class _Reader:
                 "write one from 0 to 100",
             )
         return number
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            yield key
+            yield from _texts(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _texts(held)
 
 
 def _is_storable(text: str) -> bool:

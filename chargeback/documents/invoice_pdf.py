@@ -4,28 +4,29 @@ Owns drawing one document and drawing many at once. Identical input gives identi
 no clock, name of a user or machine in them.
 """
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import chain, islice
+from queue import SimpleQueue
 
+from chargeback.documents.drawing_process import DrawingProcess, Order, serve
 from chargeback.documents.invoice_blocks import story
 from chargeback.documents.invoice_words import title, watermark
 from chargeback.documents.letterhead import Letterhead
 from chargeback.documents.sheet import Running, bind
 from chargeback.views import InvoiceView
 
-Order = tuple[InvoiceView, Letterhead]
-
 # Starting a process costs as much as drawing some hundred documents.
-WORTH_PROCESSES = 200
+WORTH_PROCESSES = 300
 _CHUNK = 20
-_CHUNKS_AHEAD = 4
+_CHUNKS_IN_MEMORY = 60
+_CHUNKS_PER_PROCESS = 2
 
 
 def draw(invoice: InvoiceView, letterhead: Letterhead) -> bytes:
-    """The document as a PDF; the same view gives the same bytes, in every process and release run.
+    """The document as a PDF; the same view gives the same bytes, in every process.
 
     Names are printed as they are, whatever their script; what has no shape is printed by its code.
     """
@@ -38,30 +39,58 @@ def draw(invoice: InvoiceView, letterhead: Letterhead) -> bytes:
     return bind(story(invoice, letterhead), running)
 
 
+def draw_all(orders: Iterable[Order]) -> list[bytes]:
+    """The documents of `orders`, drawn by this process."""
+    return [draw(*order) for order in orders]
+
+
 def draw_many(items: Iterable[Order], processes: int) -> Iterator[bytes]:
     """The documents of `items`, in their order; a large number is drawn by `processes` at once.
 
-    No more than a few chunks per process are in memory, however long `items` is.
+    This process is one of them. A bounded number of documents waits in memory, however long `items`.
     """
     remaining = iter(items)
     first = list(islice(remaining, WORTH_PROCESSES))
+    orders = chain(first, remaining)
     if processes < 2 or len(first) < WORTH_PROCESSES:
-        return (draw(*order) for order in chain(first, remaining))
-    return _drawn_by_processes(chain(first, remaining), processes)
+        return (draw(*order) for order in orders)
+    return _drawn_by_processes(orders, processes - 1)
 
 
-def _drawn_by_processes(orders: Iterator[Order], processes: int) -> Iterator[bytes]:
-    # Spawned, not forked: a fork of a process with threads (Prefect's has some) can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+def _drawn_by_processes(orders: Iterator[Order], children: int) -> Iterator[bytes]:
+    """Give each child a few chunks and draw the others here, so that no core waits."""
+    with ExitStack() as stack:
+        free: SimpleQueue[DrawingProcess] = SimpleQueue()
+        for _ in range(children):
+            free.put(stack.enter_context(DrawingProcess(draw_all)))
+        threads = stack.enter_context(ThreadPoolExecutor(children))
         waiting: deque[Future[list[bytes]]] = deque()
+        stack.callback(lambda: [chunk.cancel() for chunk in waiting])
         while chunk := list(islice(orders, _CHUNK)):
-            waiting.append(pool.submit(_draw_chunk, chunk))
-            if len(waiting) >= processes * _CHUNKS_AHEAD:
+            busy = sum(not given.done() for given in waiting)
+            if busy < children * _CHUNKS_PER_PROCESS:
+                waiting.append(threads.submit(_by_a_child, free, chunk))
+            else:
+                waiting.append(_drawn_here(chunk))
+            while waiting and (waiting[0].done() or len(waiting) > _CHUNKS_IN_MEMORY):
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
 
 
-def _draw_chunk(orders: list[Order]) -> list[bytes]:
-    return [draw(*order) for order in orders]
+def _by_a_child(free: SimpleQueue[DrawingProcess], chunk: list[Order]) -> list[bytes]:
+    child = free.get()
+    try:
+        return child.draw_all(chunk)
+    finally:
+        free.put(child)
+
+
+def _drawn_here(chunk: list[Order]) -> Future[list[bytes]]:
+    drawn: Future[list[bytes]] = Future()
+    drawn.set_result(draw_all(chunk))
+    return drawn
+
+
+if __name__ == "__main__":
+    serve(draw_all)

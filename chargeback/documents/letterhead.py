@@ -1,8 +1,10 @@
 """Who a document is from: the letterhead printed on it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chargeback.settings import Settings
+if TYPE_CHECKING:  # Every process that draws has a letterhead and none reads settings.
+    from chargeback.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Letterhead:
     contact: str = ""
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Letterhead":
+    def from_settings(cls, settings: "Settings") -> "Letterhead":
         """The letterhead that the settings name; `|` separates the lines of the address."""
         lines = (line.strip() for line in settings.letterhead_address.split("|"))
         return cls(

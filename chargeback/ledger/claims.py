@@ -26,9 +26,14 @@ _OPEN = """
 _COVERED_BY_RUN = f"""EXISTS (SELECT FROM invoices r WHERE r.is_from_run AND r.kind = 'invoice' AND r.status IN {ISSUED}
     AND r.period_start <= o.usage_date AND o.usage_date < r.period_end)"""
 
-_COVERED_BY_PAYER = f"""EXISTS (SELECT FROM invoices r WHERE r.kind = 'invoice' AND r.status IN {ISSUED}
-    AND r.scope = p.scope AND r.team_id IS NOT DISTINCT FROM p.team_id AND r.user_id IS NOT DISTINCT FROM p.user_id
-    AND r.period_start <= o.usage_date AND o.usage_date < r.period_end)"""
+
+def _covered_by_payer(payer: str) -> str:
+    """Whether an issued invoice of the same payer (a table's alias) covers the day of `o`."""
+    return f"""EXISTS (SELECT FROM invoices r WHERE r.kind = 'invoice' AND r.status IN {ISSUED}
+        AND r.scope = {payer}.scope AND r.team_id IS NOT DISTINCT FROM {payer}.team_id
+        AND r.user_id IS NOT DISTINCT FROM {payer}.user_id
+        AND r.period_start <= o.usage_date AND o.usage_date < r.period_end)"""  # noqa: S608
+
 
 # Who bears an allocation, per scope. In a run a user's own invoice takes only what no team bears.
 _BEARS = {
@@ -39,11 +44,13 @@ _BEARS = {
 }
 
 _RUN_PAYERS = text(f"""
-    WITH billable AS (SELECT DISTINCT o.team_id, o.user_id FROM ({_OPEN}) o
-                      WHERE o.usage_date >= :start OR {_COVERED_BY_RUN}),
+    WITH billable AS (
+        SELECT DISTINCT o.team_id, o.user_id
+        FROM (SELECT CASE WHEN team_id IS NULL THEN 'user' ELSE 'team' END AS scope, team_id,
+                  CASE WHEN team_id IS NULL THEN user_id END AS user_id, usage_date FROM ({_OPEN}) open) o
+        WHERE o.usage_date >= :start OR {_COVERED_BY_RUN} OR {_covered_by_payer("o")}),
     found AS (
-        SELECT team_id, NULL AS user_id FROM billable WHERE team_id IS NOT NULL
-        UNION SELECT NULL, user_id FROM billable WHERE team_id IS NULL
+        SELECT team_id, user_id FROM billable
         UNION SELECT team_id, user_id FROM invoices
               WHERE kind = 'invoice' AND status = 'draft' AND scope IN ('team', 'user')
                 AND period_start = :start AND period_end = :end)
@@ -59,7 +66,11 @@ _RUN_PAYERS = text(f"""
 
 
 def lock_days(connection: Connection, period: Period) -> None:
-    """Keep the allocations of every day that may be claimed from being replaced meanwhile."""
+    """Keep the allocations of every day that may be claimed from being replaced, or claimed, meanwhile.
+
+    Drafting takes turns: two at once would reach for the same numbers and allocations.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('drafting', 0))"))
     connection.execute(
         text("SELECT FROM allocation_days WHERE usage_date < :end ORDER BY usage_date FOR SHARE"),
         {"end": period.end},
@@ -80,7 +91,7 @@ def stage_payers(connection: Connection, payers: Sequence[Payer]) -> None:
 
 def find_wanted(connection: Connection, payers: Iterable[Payer], period: Period, is_run: bool) -> None:
     """Fill `wanted`: the allocations each payer's document may claim now, in the period or late."""
-    covered = f"({_COVERED_BY_PAYER} OR (:is_run AND {_COVERED_BY_RUN}))"
+    covered = f"({_covered_by_payer('p')} OR (:is_run AND {_COVERED_BY_RUN}))"
     parts = [
         f"""SELECT p.place, o.*, CASE WHEN o.usage_date < :start
                 THEN date_trunc('month', o.usage_date)::date END AS late_month
@@ -97,8 +108,8 @@ def find_wanted(connection: Connection, payers: Iterable[Payer], period: Period,
 
 
 def held_elsewhere(
-    connection: Connection, payers: Iterable[Payer], period: Period
-) -> dict[int, list[tuple[str, str]]]:
+    connection: Connection, payers: Iterable[Payer], period: Period, is_run: bool
+) -> dict[int, list[list[str]]]:
     """Per place: number and exact amount of what other documents hold of the payer's cost in the period.
 
     A draft of the payer's own scope and period is not another document.
@@ -114,11 +125,11 @@ def held_elsewhere(
             GROUP BY p.place, i.number"""
         for scope in sorted({payer.scope.value for payer in payers})
     ]  # noqa: S608 - made of constants only
-    query = " UNION ALL ".join(parts) + " ORDER BY place, number"
-    held: dict[int, list[tuple[str, str]]] = {}
-    values = {"start": period.start, "end": period.end, "is_run": False}
+    query = " UNION ALL ".join(parts) + ' ORDER BY place, number COLLATE "C"'
+    held: dict[int, list[list[str]]] = {}
+    values = {"start": period.start, "end": period.end, "is_run": is_run}
     for place, number, cost in connection.execute(text(query), values):
-        held.setdefault(place, []).append((number, f"{cost.normalize():f}"))
+        held.setdefault(place, []).append([number, f"{cost.normalize():f}"])
     return held
 
 

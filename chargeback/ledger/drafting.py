@@ -66,9 +66,10 @@ class Draft:
     invoice_id: int | None = None
     number: str = ""
     ordinal: int | None = None
-    is_stale: bool = False
+    is_outdated: bool = False
     is_from_run: bool = False
     occurrence: int = 1
+    elsewhere: list[list[str]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
 
@@ -83,11 +84,10 @@ def draft_one(
     """Draft, or refresh, one payer's invoice for a period; without cost it is an invoice of 0.
 
     Where the period was issued already and nothing is left, the issued one is the answer.
-    Rerun: the same draft, refreshed. Raises Refused when it is pending, or `number` is taken.
+    Rerun: the same draft, refreshed. Raises Refused when it is pending, or `number` is taken or not its own.
     """
-    if number is not None:
-        check_free(connection, numbering.given(number))
-    return _draft(connection, [payer], period, business_date, actor, number)[0]
+    given = None if number is None else numbering.given(number)
+    return _draft(connection, [payer], period, business_date, actor, given)[0]
 
 
 def draft_run(connection: Connection, period: Period, business_date: date, actor: str) -> list[Drafted]:
@@ -112,7 +112,9 @@ def _draft(
 ) -> list[Drafted]:
     claims.lock_days(connection, period)
     claims.stage_payers(connection, payers)
-    drafts = _open_drafts(connection, payers, period)
+    drafts = _open_drafts(connection, payers, period, is_run)
+    for draft in drafts:
+        _refuse_other_number(draft, period, number)
     claims.find_wanted(connection, payers, period, is_run)
     wanting = set(connection.execute(text("SELECT DISTINCT place FROM wanted")).scalars())
     done, rebuilt = [], []
@@ -120,7 +122,7 @@ def _draft(
         is_new = draft.invoice_id is None
         if is_new and not is_run and draft.place not in wanting and (issued := _issued(connection, draft.payer, period)):
             done.append(issued)
-        elif is_new or draft.is_stale or draft.place in wanting:
+        elif is_new or draft.is_outdated or draft.place in wanting:
             rebuilt.append(draft)
         else:
             _adopt(connection, draft, is_run)
@@ -141,7 +143,9 @@ def _entry(drafted: Drafted, actor: str) -> audit.Entry:
     return audit.Entry(actor, action, "invoice", drafted.number, None, after)
 
 
-def _open_drafts(connection: Connection, payers: Sequence[Payer], period: Period) -> list[Draft]:
+def _open_drafts(
+    connection: Connection, payers: Sequence[Payer], period: Period, is_run: bool
+) -> list[Draft]:
     """Each payer with its billing facts and its open draft, locked. Raises Refused for one that is pending."""
     values = {"start": period.start, "end": period.end}
     open_ones = """FROM invoices i JOIN payers p ON i.scope = p.scope
@@ -150,8 +154,7 @@ def _open_drafts(connection: Connection, payers: Sequence[Payer], period: Period
     held = {
         row.place: row
         for row in connection.execute(
-            text(f"""SELECT p.place, i.invoice_id, i.number, i.status, i.is_stale, i.is_from_run,
-                     i.occurrence {open_ones}
+            text(f"""SELECT p.place, i.* {open_ones}
                      AND i.status IN ('draft', 'pending') ORDER BY i.invoice_id FOR UPDATE OF i"""),  # noqa: S608
             values,
         )
@@ -161,6 +164,7 @@ def _open_drafts(connection: Connection, payers: Sequence[Payer], period: Period
         .tuples()
         .all()
     )
+    elsewhere = claims.held_elsewhere(connection, payers, period, is_run)
     facts = connection.execute(
         text("""
             SELECT p.place, coalesce(t.name, u.name) AS name, coalesce(t.cost_center, u.cost_center) AS cost_center,
@@ -181,13 +185,21 @@ def _open_drafts(connection: Connection, payers: Sequence[Payer], period: Period
         bill_to = {"id": payer.team_id or payer.user_id, "name": row.name or str(payer),
                    "cost_center": row.cost_center, "contact": row.contact}  # fmt: skip
         made = Draft(row.place, payer, bill_to, settings().net_days if row.net_days is None else row.net_days,
-                     row.tax_rate, occurrence=earlier.get(row.place, 0) + 1)  # fmt: skip
+                     row.tax_rate, occurrence=earlier.get(row.place, 0) + 1,
+                     elsewhere=elsewhere.get(row.place, []))  # fmt: skip
         if draft is not None:
             made.invoice_id, made.number = draft.invoice_id, draft.number
-            made.is_stale, made.is_from_run = draft.is_stale, draft.is_from_run
+            made.is_outdated, made.is_from_run = _is_outdated(draft, made), draft.is_from_run
             made.occurrence = draft.occurrence
         drafts.append(made)
     return drafts
+
+
+def _is_outdated(held: Any, made: Draft) -> bool:
+    """Whether the draft lost claims, or says of its payer or of other documents what is no longer so."""
+    said = (held.bill_to, held.net_days, held.tax_rate, held.held_elsewhere)
+    is_said_alike = said == (made.bill_to, made.net_days, made.tax_rate, made.elsewhere)
+    return bool(held.is_stale) or not is_said_alike
 
 
 def _issued(connection: Connection, payer: Payer, period: Period) -> Drafted | None:
@@ -233,8 +245,7 @@ def _rebuild(
         claims.find_wanted(connection, [draft.payer for draft in drafts], period, is_run)
     _give_numbers(connection, drafts, business_date, number)
     _fill_lines(connection, drafts)
-    elsewhere = claims.held_elsewhere(connection, [draft.payer for draft in drafts], period)
-    headers = [_header(draft, period, business_date, elsewhere.get(draft.place, []), is_run) for draft in drafts]
+    headers = [_header(draft, period, business_date, is_run) for draft in drafts]
     _write_headers(connection, headers)
     ids = dict(connection.execute(
         text("SELECT h.place, i.invoice_id FROM headers h JOIN invoices i USING (public_id)")).tuples().all())  # fmt: skip
@@ -252,11 +263,21 @@ def _drop_claims_and_lines(connection: Connection, invoice_ids: Sequence[int]) -
         connection.execute(text(statement), {"ids": list(invoice_ids)})
 
 
+def _refuse_other_number(draft: Draft, period: Period, number: str | None) -> None:
+    if draft.invoice_id is not None and number not in (None, draft.number):
+        raise Refused(
+            "number_kept",
+            f"{draft.payer} has draft {draft.number} for {period.label}, which keeps its number and cannot become "
+            f"{number}; draft it without a number to refresh it, or cancel it first",
+        )
+
+
 def _give_numbers(
     connection: Connection, drafts: Sequence[Draft], business_date: date, number: str | None
 ) -> None:
     unnumbered = [draft for draft in drafts if draft.invoice_id is None]
     if number is not None and unnumbered:
+        check_free(connection, number)
         unnumbered[0].number = number
     elif unnumbered:
         taken = take_numbers(connection, Series.INV, business_date, len(unnumbered))
@@ -282,13 +303,7 @@ _HEADERS = """place integer, public_id uuid, number text, series text, ordinal b
     net_days integer, issue_date date, due_date date, bill_to jsonb, held_elsewhere jsonb, invoice_id bigint"""
 
 
-def _header(
-    draft: Draft,
-    period: Period,
-    business_date: date,
-    elsewhere: list[tuple[str, str]],
-    is_run: bool,
-) -> tuple[Any, ...]:
+def _header(draft: Draft, period: Period, business_date: date, is_run: bool) -> tuple[Any, ...]:
     """The draft's row: the exact sum rounded once, tax once on the subtotal, due date provisional."""
     payer, currency = draft.payer, settings().currency
     exact = money.exact_sum(line.exact for line in draft.lines)
@@ -303,7 +318,7 @@ def _header(
         f"{exact:f}", f"{subtotal:f}", f"{money.EXACT.subtract(subtotal, exact):f}",
         f"{draft.tax_rate:f}", f"{tax:f}", f"{money.EXACT.add(subtotal, tax):f}",
         draft.net_days, business_date, business_date + timedelta(days=draft.net_days),
-        json.dumps(draft.bill_to), json.dumps(elsewhere), draft.invoice_id,
+        json.dumps(draft.bill_to), json.dumps(draft.elsewhere), draft.invoice_id,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chargeback.errors import NotFound
+from chargeback.errors import NotFound, Refused
 from chargeback.ledger import audit, rulebook
 from chargeback.payer import Payer
 from chargeback.payers_file import PayersFile, as_mapping
@@ -40,10 +40,11 @@ def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportC
     users = sum(_put_payer(connection, "user", u.id, as_mapping(u), actor, entries) for u in file.users)
     members = _put_members(connection, file, actor, entries)
     owners = _put_owners(connection, file, actor, entries)
+    changes = [rulebook.write(connection, rule, actor) for rule in file.parsed_rules]
     if members or owners:
         rulebook.mark_days(connection, date.min, date.max)
-    audit.append(connection, *entries)
-    changed = sum(rulebook.put(connection, rule, actor)[1] for rule in file.parsed_rules)
+    rulebook.settle(connection, changes, *entries)
+    changed = sum(change.entry is not None for change in changes)
     return ImportCounts(teams, users, members, owners, changed)
 
 
@@ -103,6 +104,7 @@ def _put_members(connection: Connection, file: PayersFile, actor: str, entries: 
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
     _appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
     connection.execute(text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed})
+    _refuse_second_homes(connection, {team: wanted[team] for team in changed})
     for team in changed:
         for member in wanted[team]:
             connection.execute(
@@ -113,6 +115,23 @@ def _put_members(connection: Connection, file: PayersFile, actor: str, entries: 
         before, after = {"members": held[team]}, {"members": wanted[team]}
         entries.append(audit.Entry(actor, "team.members_changed", "team", team, before, after))
     return len(changed)
+
+
+def _refuse_second_homes(connection: Connection, wanted: Mapping[str, list[tuple[Any, ...]]]) -> None:
+    """Raises Refused for a user at home in a team that the file does not name, on the same days."""
+    for team, members in wanted.items():
+        for user, is_home, valid_from, valid_to in members:
+            other = is_home and connection.execute(
+                text("""SELECT team_id FROM memberships WHERE user_id = :user AND is_home
+                          AND valid_from < :to AND :from < valid_to LIMIT 1"""),
+                {"user": user, "from": valid_from, "to": valid_to},
+            ).scalar()
+            if other:
+                raise Refused(
+                    "home_taken",
+                    f"user {user!r} is at home in team {other!r} on days for which the file says team {team!r}; "
+                    f"give {other!r} with its members in the same file, ended with `to:`; nothing was changed",
+                )
 
 
 def _put_owners(connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]) -> int:
@@ -172,5 +191,5 @@ def check_known(connection: Connection, payer: Payer) -> None:
 
 
 def _nearest(known: frozenset[str], wanted: str) -> str:
-    near = get_close_matches(wanted, known, 1, 0.5)
+    near = get_close_matches(wanted, sorted(known), 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else "`chargeback teams` lists the teams"

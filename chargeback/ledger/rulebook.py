@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -77,29 +77,58 @@ def built_in_keys(connection: Connection) -> tuple[int, int]:
     return found[BY_USAGE], found[UNATTRIBUTED]
 
 
+class Change(NamedTuple):
+    """A rule as it is kept now; `entry` and `days` (half-open) are None where it was so already."""
+
+    kept: KeptRule
+    entry: audit.Entry | None = None
+    days: tuple[date, date] | None = None
+
+
 def put(connection: Connection, rule: Rule, actor: str) -> tuple[KeptRule, bool]:
     """Make `rule` the current version of its id; the answer says whether that changed anything.
 
     An edit keeps its predecessor's dates unless it brings its own. The days it may decide are
     marked dirty in the same transaction. Raises Invalid for receivers of unknown kind.
     """
+    change = write(connection, rule, actor)
+    settle(connection, [change])
+    return change.kept, change.entry is not None
+
+
+def settle(connection: Connection, changes: Iterable[Change], *told: audit.Entry) -> None:
+    """Mark the days that changed rules may decide and tell of the changes, after those `told` before.
+
+    Once for all of them, because days are locked by date and the audit head last.
+    """
+    made = [change for change in changes if change.entry is not None]
+    spans = [change.days for change in made if change.days is not None]
+    if spans:
+        mark_days(connection, min(start for start, _ in spans), max(end for _, end in spans))
+    audit.append(connection, *told, *(change.entry for change in made if change.entry is not None))
+
+
+def write(connection: Connection, rule: Rule, actor: str) -> Change:
+    """As `put`, but what else must happen in the transaction (`settle`) is left to the caller."""
     _lock(connection)
     versions = [k for k in kept_rules(connection) if k.rule.rule_id == rule.rule_id]
     held = versions[-1] if versions else None
     if held and not held.rule.is_closing:
         if rule.valid_from == date.min and rule.valid_to == date.max:
             rule = replace(rule, valid_from=held.rule.valid_from, valid_to=held.rule.valid_to)
-        if replace(held.rule, key=None, version=1) == replace(rule, key=None, version=1):
-            return held, False
+        if _content(held.rule) == _content(rule):
+            return Change(held)
     made = _insert(connection, replace(rule, version=len(versions) + 1), actor)
     action = "rule.changed" if held and not held.rule.is_closing else "rule.created"
     before = _as_json(held.rule) if held else None
-    mark_days(connection, *_span(made.rule, held))
-    audit.append(
-        connection,
-        audit.Entry(actor, action, "rule", rule.rule_id, before, _as_json(made.rule)),
-    )
-    return made, True
+    entry = audit.Entry(actor, action, "rule", rule.rule_id, before, _as_json(made.rule))
+    return Change(made, entry, _span(made.rule, held))
+
+
+def _content(rule: Rule) -> Rule:
+    """What makes two versions the same rule; the ledger does not keep the order of percentages."""
+    percentages = tuple(sorted(rule.split_percentages))
+    return replace(rule, key=None, version=1, split_percentages=percentages)
 
 
 def close(connection: Connection, rule_id: str, actor: str, reason: str | None = None) -> None:

@@ -19,14 +19,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.errors import Invalid
 from chargeback.identity import public_id
 from chargeback.ledger.staging import escaped, stage_text
 from chargeback.periods import day_of
 from chargeback.sources.contract import Refusal, Usage
 
-STAGE = """ordinal integer, usage_id uuid, usage_at timestamptz, usage_date date, external_id text,
-    team_id text, user_id text, agent_id text, account_id text, owner_tag text, resource_type text,
-    sku text, unit text, quantity numeric, cost numeric, residual numeric, content_hash uuid"""
+# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
+STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
+    usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
+    resource_type text, sku text, unit text, quantity numeric, cost numeric"""
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Chunk:
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
     tallies: dict[date | None, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
-    months: set[date] = field(default_factory=set)
+    months: set[tuple[int, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -108,54 +110,55 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
     """
     chunk = Chunk()
-    write, tallies, positions = chunk.buffer.write, chunk.tallies, chunk.positions
+    write, positions, days = chunk.buffer.write, chunk.positions, chunk.tallies
+    is_utc = zone.key == "UTC"
     seen: dict[str, bytes] = {}
-    texts: dict[str | None, str] = {None: "\\N"}
+    dimensions: dict[tuple[str | None, ...], str] = {}
     for row in rows:
         chunk.size += 1
         if isinstance(row, Refusal):
             _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
             continue
-        (position, external_id, usage_at, team, user, agent, account, tag, kind, sku, unit,
-         raw_quantity, raw_cost) = row  # fmt: skip
-        usage_date = usage_at.astimezone(zone).date()
+        position, external_id, usage_at, *named, raw_quantity, raw_cost = row
+        usage_date = usage_at.date() if is_utc else usage_at.astimezone(zone).date()
         try:
             cost, residual = money.enter(raw_cost)
             quantity, _ = money.enter(raw_quantity)
-        except money.OutOfRange as error:
-            _refuse(chunk, usage_date, _refusal(row, "out_of_range", str(error)))
+        except Invalid as error:
+            _refuse(chunk, usage_date, _refusal(row, error.code, error.message))
             continue
-        for value in (team, user, agent, account, tag, kind, sku, unit):
-            if value not in texts:
-                texts[value] = escaped(value)
-        facts = (
-            f"{usage_at.isoformat()}\t{texts[team]}\t{texts[user]}\t{texts[agent]}\t{texts[account]}\t{texts[tag]}"
-            f"\t{texts[kind]}\t{texts[sku]}\t{texts[unit]}\t{quantity:f}\t{cost:f}"
-        )
+        key = tuple(named)
+        texts = dimensions.get(key) or dimensions.setdefault(key, "\t".join(map(escaped, key)))
+        facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
         content = sha256(facts.encode()).digest()[:16]
-        if external_id in seen:
-            tally = tallies[usage_date]
-            if seen[external_id] == content:
-                tally.received.add(raw_cost)
-                tally.unchanged.add(raw_cost)
-            else:
-                _refuse(chunk, usage_date, _refusal(
-                    row, "changed", f"usage {external_id} is delivered twice with different content; "
-                    "the first is kept: find out which is right, then waive this one"))  # fmt: skip
+        held = seen.setdefault(external_id, content)
+        if len(seen) == len(positions):
+            _count_repeat(chunk, usage_date, row, is_same=held == content)
             continue
-        seen[external_id] = content
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
-        tallies[usage_date].received.add(raw_cost)
-        chunk.months.add(date(usage_at.year, usage_at.month, 1))
-        at, rest = facts.split("\t", 1)
+        days[usage_date].received.add(raw_cost)
         write(
-            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{at}\t{usage_date}\t{escaped(external_id)}"
-            f"\t{rest}\t{residual:f}\t{content.hex()}\n"
+            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
+            f"\t{residual}\t{content.hex()}\t{facts}\n"
         )
         positions.append(position)
+        chunk.months.add((usage_at.year, usage_at.month))
     chunk.buffer.seek(0)
     return chunk
+
+
+def _count_repeat(chunk: Chunk, usage_date: date, row: Usage, is_same: bool) -> None:
+    """A second row of one id in one delivery: the same is counted, another is refused."""
+    if is_same:
+        chunk.tallies[usage_date].received.add(row.cost)
+        chunk.tallies[usage_date].unchanged.add(row.cost)
+        return
+    reason = (
+        f"usage {row.external_id} is delivered twice with different content; the first is kept: "
+        "find out which is right, then waive this one"
+    )
+    _refuse(chunk, usage_date, _refusal(row, "changed", reason))
 
 
 def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
@@ -221,7 +224,9 @@ _HELD = text("""
 def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
     """Tell what is already in the ledger: the same counts as unchanged, other content is refused for now."""
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.held"))
-    connection.execute(_HELD, {"first": min(chunk.months), "last": max(chunk.months)})
+    connection.execute(
+        _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
+    )
     same = connection.execute(
         text("""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
                 WHERE is_same GROUP BY usage_date""")
@@ -342,10 +347,10 @@ def _counts(connection: Connection, batch_id: int) -> BatchCounts:
     return BatchCounts(batch_id, *map(int, row[:4]), *row[4:])
 
 
-def ensure_partitions(connection: Connection, months: Iterable[date]) -> None:
-    """Make the partitions that records of these months (UTC) go to; commit before loading."""
-    for month in sorted(months):
-        connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
+def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
+    """Make the partitions that records of these years and months (UTC) go to; commit before loading."""
+    for year, month in sorted(months):
+        connection.execute(text("SELECT ensure_partition(:month)"), {"month": date(year, month, 1)})
 
 
 def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:

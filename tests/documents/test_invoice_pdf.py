@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Generator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pypdf import PdfReader
 
@@ -250,6 +252,25 @@ def test_many_documents_come_in_the_order_they_were_given(
     invoices = [make_invoice(number=f"INV-20261101-{at:04}") for at in range(50)]
     orders = [(invoice, LETTERHEAD) for invoice in invoices]
     assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
+
+
+def test_a_drawing_process_that_dies_costs_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invoice_pdf, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    orders = [(make_invoice(number=f"INV-20261101-{at:04}"), LETTERHEAD) for at in range(50)]
+    assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
+
+
+def test_documents_nobody_fetches_any_more_stop_their_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invoice_pdf, "WORTH_PROCESSES", 2)
+    before = psutil.Process().children()
+    drawn = draw_many([(make_invoice(), LETTERHEAD)] * 90, 2)
+    assert isinstance(drawn, Generator)
+    assert next(drawn) == draw(make_invoice(), LETTERHEAD)
+    drawn.close()
+    assert psutil.Process().children() == before
 
 
 def test_no_document_to_draw_is_no_document_drawn() -> None:

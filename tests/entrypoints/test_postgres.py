@@ -4,9 +4,9 @@ import os
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +14,6 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
 
 from chargeback.errors import Refused
-from entrypoints import postgres_place
 from entrypoints.postgres import (
     is_postgres_running,
     ledger_url,
@@ -55,9 +54,9 @@ def tell(home: Path, statement: str) -> None:
 
 
 @pytest.fixture
-def server(stack_home: Path) -> Iterator[Path]:
+def server(stack_home: Path) -> Path:
     start_postgres(stack_home)
-    yield stack_home
+    return stack_home
 
 
 def kill_postmaster(home: Path) -> None:
@@ -198,7 +197,11 @@ def test_a_socket_folder_of_somebody_else_is_refused(stack_home: Path) -> None:
         socket_folder(home).rmdir()
 
 
-def test_no_private_folder_is_opened_for_the_server(stack_home: Path) -> None:
+def test_no_private_folder_is_opened_for_the_server(
+    stack_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What belongs to a temporary home goes to a temporary place, here one that is cleaned up.
+    monkeypatch.setattr(tempfile, "tempdir", str(stack_home))
     private = stack_home / "private"
     private.mkdir(mode=0o700)
     home = private / "home"
@@ -214,7 +217,7 @@ def test_no_private_folder_is_opened_for_the_server(stack_home: Path) -> None:
 def test_data_of_another_user_is_refused(stack_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (stack_home / "postgres").mkdir()
     another = os.geteuid() + 4711
-    monkeypatch.setattr(postgres_place.os, "geteuid", lambda: another)
+    monkeypatch.setattr(os, "geteuid", lambda: another)
     with pytest.raises(Refused, match="belongs to user id"):
         start_postgres(stack_home)
 

@@ -81,23 +81,23 @@ class Books:
         sku: str | None = None,
         unit: str = "tokens",
         quantity: str = "1",
-        id: str | None = None,
+        external_id: str | None = None,
     ) -> "Books":
         """One usage record; `day` is a date (noon UTC) or an instant with offset."""
         number = next(self.ids)
         self.waiting.append(
-            Usage(number, id or f"u-{number}", day_at(day), team, user, agent, account, tag,
+            Usage(number, external_id or f"u-{number}", day_at(day), team, user, agent, account, tag,
                   resource_type, sku, unit, Decimal(quantity), Decimal(cost))
         )  # fmt: skip
         return self
 
     def refuse(
-        self, cost: str | None = "1", day: str | None = "2026-10-05", id: str | None = None
+        self, cost: str | None = "1", day: str | None = "2026-10-05", external_id: str | None = None
     ) -> "Books":
         """One row that a source could not read; without `day` not even that."""
         number = next(self.ids)
         self.waiting.append(
-            Refusal(number, id or f"u-{number}", day_at(day) if day else None, "bad_row", "Bad.",
+            Refusal(number, external_id or f"u-{number}", day_at(day) if day else None, "bad_row", "Bad.",
                     {"line": number}, None if cost is None else Decimal(cost))
         )  # fmt: skip
         return self

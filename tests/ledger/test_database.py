@@ -1,4 +1,4 @@
-"""How the ledger's Postgres is reached: whole transactions, plain words for failures, migrations."""
+"""How the ledger's Postgres is reached: whole transactions, plain words for failures."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from chargeback.ledger import database
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.settings import settings
 from tests.conftest import Ledger
-from tests.postgres import Server, running_postgres
 
 ADD_DAY = text("INSERT INTO allocation_days (usage_date, is_dirty) VALUES (:day, false)")
 TOUCH_DAY = text("UPDATE allocation_days SET is_dirty = NOT is_dirty WHERE usage_date = :day")
@@ -241,46 +240,3 @@ def test_a_snapshot_is_read_only_and_its_connection_writes_again_afterwards(
     with transaction() as writer:
         assert writer.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
         writer.execute(ADD_DAY, FIRST)
-
-
-def test_migrating_twice_changes_nothing(two_days: Ledger) -> None:
-    database.upgrade(two_days.owner_url)
-    assert _days() == 2
-
-
-def test_four_at_once_migrate_an_empty_database_once(postgres: Server, template: str) -> None:
-    name = postgres.create_database()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(database.upgrade, [postgres.url(name)] * 4))
-    url = postgres.url(name, "chargeback_app")
-    with transaction(url) as connection:
-        assert database.version(connection) == database.newest_version()
-        assert connection.execute(text("SELECT count(*) FROM allocation_rules")).scalar_one() == 2
-    database.engine(url).dispose()
-    postgres.drop_database(name)
-
-
-def test_a_database_that_was_never_migrated_has_no_version(postgres: Server) -> None:
-    name = postgres.create_database()
-    bare = create_engine(postgres.url(name))
-    with bare.connect() as connection:
-        assert database.version(connection) is None
-    bare.dispose()
-    postgres.drop_database(name)
-
-
-def test_an_owner_of_the_database_who_is_no_administrator_can_migrate_it() -> None:
-    with running_postgres() as server:
-        administrator = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
-        with administrator.connect() as connection:
-            run(connection, "CREATE ROLE landlord LOGIN CREATEROLE")
-            run(connection, "CREATE DATABASE rented OWNER landlord")
-        administrator.dispose()
-        for _ in range(2):
-            database.upgrade(server.url("rented", "landlord"))
-        for user in ("chargeback_app", "landlord"):
-            url = server.url("rented", user)
-            with transaction(url) as app:
-                assert app.execute(text("SELECT current_user")).scalar_one() == "chargeback_app"
-                assert database.version(app) == database.newest_version()
-            database.engine(url).dispose()

@@ -1,0 +1,104 @@
+"""Invariants 3, 4 and 5: all cost is pooled once and borne exactly.
+
+Sources that are not allocated (reconcile_only, weights) have no pools. Retired pools hold their cells in
+`retired_pool_cells` and are looked at alone: what they held is in living pools again.
+"""
+
+from chargeback.ledger.invariants.invariant import Invariant, in_days, shown
+
+_BORNE_EXACTLY = f"""
+    SELECT format('pool %s of %s (%s) is %s for %s records: its cells are %s for %s, its allocations %s; '
+                  'in quantity %s, %s, %s', pool_id, p.usage_date, p.resource_type, {shown("p.cost")}, p.record_count,
+                  {shown("c.cost")}, coalesce(c.record_count, 0), {shown("a.cost")},
+                  {shown("p.quantity")}, {shown("c.quantity")}, {shown("a.quantity")}) AS sentence
+    FROM cost_pools p
+    LEFT JOIN (SELECT h.pool_id, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
+               FROM (SELECT pool_id, cell_id FROM pool_cells
+                     UNION ALL SELECT pool_id, cell_id FROM retired_pool_cells) h
+               JOIN usage_cells USING (cell_id) GROUP BY h.pool_id) c USING (pool_id)
+    LEFT JOIN (SELECT pool_id, sum(cost) AS cost, sum(quantity) AS quantity
+               FROM allocations GROUP BY pool_id) a USING (pool_id)
+    WHERE {in_days("p.usage_date")}
+      AND (p.cost <> coalesce(c.cost, 0) OR p.cost <> coalesce(a.cost, 0)
+        OR p.quantity <> coalesce(c.quantity, 0) OR p.quantity <> coalesce(a.quantity, 0)
+        OR p.record_count <> coalesce(c.record_count, 0))
+"""
+
+_POOL_OF_ALLOCATION = f"""
+    SELECT format('allocation %s of %s (%s) is %s', allocation_id, a.usage_date, {shown("a.cost")},
+                  CASE WHEN p.pool_id IS NULL THEN format('of pool %s, which does not exist', a.pool_id)
+                       ELSE format('of pool %s, which is of %s', a.pool_id, p.usage_date) END) AS sentence
+    FROM allocations a LEFT JOIN cost_pools p USING (pool_id)
+    WHERE ({in_days("a.usage_date")} OR {in_days("p.usage_date")})
+      AND (p.pool_id IS NULL OR p.usage_date <> a.usage_date)
+"""
+
+_CELL_TWICE = f"""
+    SELECT format('cell %s (%s) is in %s pools: %s', cell_id, {shown("max(c.cost)")}, count(*),
+                  string_agg(h.pool_id::text, ', ' ORDER BY h.pool_id)) AS sentence
+    FROM pool_cells h LEFT JOIN usage_cells c USING (cell_id)
+    WHERE c.cell_id IS NULL OR {in_days("c.usage_date")}
+    GROUP BY cell_id HAVING count(*) > 1
+"""
+
+# There are no foreign keys on these two tables; this is what they would say, and more.
+_POOL_OF_CELL = f"""
+    SELECT format('cell %s (%s) is in pool %s, %s', cell_id, {shown("c.cost")}, h.pool_id,
+        CASE WHEN p.pool_id IS NULL THEN 'which does not exist'
+             WHEN c.cell_id IS NULL THEN 'but does not exist'
+             WHEN s.role IS DISTINCT FROM 'allocate' THEN 'but its source is not allocated'
+             WHEN (p.retired_at IS NOT NULL) <> h.is_retired THEN 'and is kept as if that was '
+                  || CASE WHEN h.is_retired THEN 'retired' ELSE 'living' END
+             ELSE 'which is of another day, source, resource type or unit' END) AS sentence
+    FROM (SELECT cell_id, pool_id, false AS is_retired FROM pool_cells
+          UNION ALL SELECT cell_id, pool_id, true FROM retired_pool_cells) h
+    LEFT JOIN cost_pools p USING (pool_id)
+    LEFT JOIN usage_cells c USING (cell_id)
+    LEFT JOIN usage_sources s ON s.source_id = c.source_id
+    WHERE (p.pool_id IS NULL OR c.cell_id IS NULL OR {in_days("p.usage_date")} OR {in_days("c.usage_date")})
+      AND (p.pool_id IS NULL OR c.cell_id IS NULL OR s.role IS DISTINCT FROM 'allocate'
+        OR (p.retired_at IS NOT NULL) <> h.is_retired
+        OR (p.usage_date, p.source_id, p.resource_type, p.unit)
+           <> (c.usage_date, c.source_id, c.resource_type, c.unit))
+"""
+
+_DAY = f"""
+    SELECT format('%s has usage of %s, but allocations of %s, %s in no pool and %s in open batches',
+                  usage_date, {shown("sum(used)")}, {shown("sum(borne)")}, {shown("sum(loose)")},
+                  {shown("sum(open)")}) AS sentence
+    FROM (SELECT r.usage_date, sum(r.cost) AS used, 0 AS borne, 0 AS loose,
+              sum(r.cost) FILTER (WHERE r.batch_id IN
+                  (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)) AS open
+          FROM usage_records r JOIN usage_sources s USING (source_id)
+          WHERE s.role = 'allocate' AND {in_days("r.usage_date")} GROUP BY r.usage_date
+          UNION ALL
+          SELECT a.usage_date, 0, a.cost, 0, 0 FROM allocations a LEFT JOIN cost_pools p USING (pool_id)
+          WHERE p.retired_at IS NULL AND {in_days("a.usage_date")}
+          UNION ALL
+          SELECT c.usage_date, 0, 0, c.cost, 0 FROM usage_cells c JOIN usage_sources s USING (source_id)
+          WHERE s.role = 'allocate' AND {in_days("c.usage_date")}
+            AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)) counted
+    GROUP BY usage_date
+    HAVING coalesce(sum(used), 0) <> sum(borne) + sum(loose) + coalesce(sum(open), 0)
+"""  # noqa: S608 - made of constants only
+
+_LEFT_OUT = f"""
+    SELECT format('%s cells of %s (%s) are in no pool, and the day is %s', count(*), c.usage_date,
+                  {shown("sum(c.cost)")}, CASE WHEN d.usage_date IS NULL THEN 'not known to allocation'
+                                               ELSE 'counted as allocated' END) AS sentence
+    FROM usage_cells c JOIN usage_sources s USING (source_id)
+    LEFT JOIN allocation_days d ON d.usage_date = c.usage_date
+    WHERE s.role = 'allocate' AND {in_days("c.usage_date")} AND d.is_dirty IS NOT TRUE
+      AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+    GROUP BY c.usage_date, d.usage_date
+"""
+
+POOLS_BORNE = Invariant(
+    3,
+    "each pool's allocations and cells add up to it, in cost and quantity",
+    (_BORNE_EXACTLY, _POOL_OF_ALLOCATION),
+)
+CELLS_POOLED_ONCE = Invariant(4, "each cell is in at most one pool", (_CELL_TWICE, _POOL_OF_CELL))
+DAYS_BORNE = Invariant(
+    5, "each day's usage is allocated, or still waiting to be", (_DAY, _LEFT_OUT)
+)

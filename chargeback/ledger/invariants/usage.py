@@ -1,0 +1,127 @@
+"""Invariants 1, 2 and 14: what came in is in the ledger, once, and all of it."""
+
+from chargeback.ledger.invariants.invariant import Invariant, in_days, in_days_or_undated, shown
+
+# The primary key holds only together with the instant, so two months could each hold the fact once.
+# The reach is that of a load, which looks for held usage one month to either side.
+_HELD_TWICE = f"""
+    SELECT format('usage %s of source %s is held %s times in revision %s',
+                  external_id, coalesce(s.name, source_id::text), times, revision) AS sentence
+    FROM (SELECT source_id, external_id, revision, count(*) AS times FROM usage_records
+          WHERE usage_at >= CAST(:start AS date) - interval '1 month'
+            AND usage_at < CAST(:end AS date) + interval '1 month'
+          GROUP BY source_id, external_id, revision
+          HAVING count(*) > 1 AND bool_or({in_days("usage_date")})) held
+    LEFT JOIN usage_sources s USING (source_id)
+"""
+
+_MANIFEST = f"""
+    SELECT format('batch %s received %s rows of %s with raw cost %s, but accounts for %s with %s; '
+                  'its raw cost %s is booked as %s and residual %s',
+                  batch_id, received_count, coalesce(usage_date::text, 'unknown days'), {shown("received_raw")},
+                  new_count + unchanged_count + changed_count + quarantined_count,
+                  {shown("new_raw + unchanged_raw + changed_raw + quarantined_raw")},
+                  {shown("new_raw + changed_raw")}, {shown("cost")}, {shown("residual")}) AS sentence
+    FROM usage_manifests
+    WHERE {in_days_or_undated("usage_date")}
+      AND (received_count <> new_count + unchanged_count + changed_count + quarantined_count
+        OR received_raw <> new_raw + unchanged_raw + changed_raw + quarantined_raw
+        OR new_raw + changed_raw <> cost + residual)
+"""
+
+# Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
+# Records of a batch still open are in no cell yet.
+_ATTRIBUTES = """batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag,
+    resource_type, sku, unit"""
+_CELLS_OF_RECORDS = f"""
+    SELECT format('batch %s, %s, %s: records and cells of team %s, user %s, agent %s differ by cost %s, '
+                  'quantity %s, %s records', batch_id, usage_date, resource_type, coalesce(team_id, 'none'),
+                  coalesce(user_id, 'none'), coalesce(agent_id, 'none'), {shown("sum(cost)")},
+                  {shown("sum(quantity)")}, sum(record_count)) AS sentence
+    FROM (SELECT {_ATTRIBUTES}, cost, quantity, residual, record_count FROM usage_records
+          WHERE {in_days("usage_date")}
+            AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
+          UNION ALL
+          SELECT {_ATTRIBUTES}, -cost, -quantity, -residual, -record_count FROM usage_cells
+          WHERE {in_days("usage_date")}) counted
+    GROUP BY {_ATTRIBUTES}
+    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0
+"""  # noqa: S608 - made of constants only
+
+_CELLS_OF_MANIFEST = f"""
+    SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s new records',
+                  batch_id, usage_date, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(records)) AS sentence
+    FROM (SELECT batch_id, usage_date, cost, residual, new_count AS records FROM usage_manifests
+          WHERE usage_date IS NOT NULL AND {in_days("usage_date")}
+          UNION ALL
+          SELECT batch_id, usage_date, -sum(cost), -sum(residual), -sum(record_count) FROM usage_cells
+          WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date) counted
+    GROUP BY batch_id, usage_date
+    HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(records) <> 0
+"""  # noqa: S608 - made of constants only
+
+_BATCH_OF_CELL = f"""
+    SELECT format('%s cells name batch %s of source %s, which %s', count(*), c.batch_id, c.source_id,
+                  CASE WHEN b.batch_id IS NULL THEN 'does not exist'
+                       WHEN b.sealed_at IS NULL THEN 'is still open'
+                       ELSE format('is of source %s', b.source_id) END) AS sentence
+    FROM usage_cells c LEFT JOIN usage_batches b USING (batch_id)
+    WHERE {in_days("c.usage_date")}
+      AND (b.batch_id IS NULL OR b.sealed_at IS NULL OR b.source_id <> c.source_id)
+    GROUP BY c.batch_id, c.source_id, b.batch_id
+"""
+
+# A quarantined row that was delivered again in good form is counted where it was booked.
+_CAME_IN = f"""
+    SELECT format('source %s, %s: came in %s (%s rows), but booked %s, residual %s, open quarantine %s, '
+                  'waived %s (%s rows)', coalesce(s.name, source_id::text), coalesce(usage_date::text, 'unknown days'),
+                  {shown("sum(received)")}, sum(rows_in), {shown("sum(cost)")}, {shown("sum(residual)")},
+                  {shown("sum(open)")}, {shown("sum(waived)")}, sum(rows_kept)) AS sentence
+    FROM (SELECT source_id, usage_date, new_raw + changed_raw + quarantined_raw AS received,
+              new_count + quarantined_count AS rows_in,
+              0 AS cost, 0 AS residual, 0 AS open, 0 AS waived, 0 AS rows_kept
+          FROM usage_manifests JOIN usage_batches USING (batch_id)
+          UNION ALL
+          SELECT source_id, usage_date, 0, 0, cost, residual, 0, 0, record_count FROM usage_cells
+          UNION ALL
+          SELECT source_id, usage_date,
+              CASE WHEN state = 'replaced' THEN -coalesce(raw_cost, 0) ELSE 0 END,
+              CASE WHEN state = 'replaced' THEN -1 ELSE 0 END, 0, 0,
+              CASE WHEN state = 'open' THEN coalesce(raw_cost, 0) ELSE 0 END,
+              CASE WHEN state = 'waived' THEN coalesce(raw_cost, 0) ELSE 0 END,
+              CASE WHEN state = 'replaced' THEN 0 ELSE 1 END
+          FROM usage_quarantine) counted
+    LEFT JOIN usage_sources s USING (source_id)
+    WHERE {in_days_or_undated("usage_date")}
+    GROUP BY source_id, s.name, usage_date
+    HAVING sum(received) <> sum(cost) + sum(residual) + sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
+"""
+
+_WENT_OUT = f"""
+    SELECT format('source %s, %s: the ledger has %s, but %s is claimed, %s unclaimed and %s not allocated',
+                  s.name, usage_date, {shown("sum(ledger)")}, {shown("sum(claimed)")}, {shown("sum(unclaimed)")},
+                  {shown("sum(loose)")}) AS sentence
+    FROM (SELECT c.source_id, c.usage_date, c.cost AS ledger, 0 AS claimed, 0 AS unclaimed,
+              CASE WHEN h.cell_id IS NULL THEN c.cost ELSE 0 END AS loose
+          FROM usage_cells c LEFT JOIN (SELECT DISTINCT cell_id FROM pool_cells) h USING (cell_id)
+          UNION ALL
+          SELECT p.source_id, p.usage_date, 0, CASE WHEN k.allocation_id IS NULL THEN 0 ELSE a.cost END,
+              CASE WHEN k.allocation_id IS NULL THEN a.cost ELSE 0 END, 0
+          FROM allocations a JOIN cost_pools p USING (pool_id)
+          LEFT JOIN line_allocations k ON k.allocation_id = a.allocation_id AND k.released_by_line_id IS NULL
+          WHERE p.retired_at IS NULL) counted
+    JOIN usage_sources s USING (source_id)
+    WHERE s.role = 'allocate' AND {in_days("usage_date")}
+    GROUP BY s.name, usage_date
+    HAVING sum(ledger) <> sum(claimed) + sum(unclaimed) + sum(loose)
+"""
+
+FACTS_ONCE = Invariant(1, "each usage fact is held once per revision", (_HELD_TWICE,))
+BATCHES_WHOLE = Invariant(
+    2,
+    "each batch is booked whole: manifest, records and cells agree",
+    (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
+)
+RECONCILED = Invariant(
+    14, "what came in is accounted for, per source and day", (_CAME_IN, _WENT_OUT)
+)
