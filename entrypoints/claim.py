@@ -43,7 +43,7 @@ def claim_or_wait(home: Path, say: Say) -> IO[str] | None:
     deadline = time.monotonic() + ATTACH_SECONDS
     has_told = False
     while True:
-        claim = _open_lock(home)
+        claim = open_lock(home)
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             state_file(home).unlink(missing_ok=True)
@@ -63,10 +63,11 @@ def claim_or_wait(home: Path, say: Say) -> IO[str] | None:
         time.sleep(0.2)
 
 
-def _open_lock(home: Path) -> IO[str]:
+def open_lock(home: Path, name: str = "stack.lock") -> IO[str]:
+    """A file under `home` to lock; raises Refused where this user cannot write there."""
     try:
         (home / "run").mkdir(parents=True, exist_ok=True)
-        return (home / "run" / "stack.lock").open("a")
+        return (home / "run" / name).open("a")
     except OSError as error:
         raise Refused(
             "home_not_writable",

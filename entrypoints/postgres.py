@@ -57,11 +57,20 @@ def start_postgres(home: Path) -> None:
     Raises Unavailable with the tail of the server's log when it does not come up.
     """
     home = home.resolve()
+    deadline = time.monotonic() + START_SECONDS
     with _locked(home):
         place = settle(home)
-        if not is_ready(place.data):
-            _launch(home, place)
-        _make_databases(home)
+        while True:
+            if not is_ready(place.data):
+                _launch(home, place)
+            try:
+                _make_databases(home)
+                return
+            except psycopg2.OperationalError as error:
+                # A server killed a moment ago still looks alive while it dies.
+                if time.monotonic() > deadline:
+                    raise _unavailable(home, place, str(error).strip()) from error
+                time.sleep(0.2)
 
 
 def stop_postgres(home: Path) -> None:
@@ -153,11 +162,16 @@ def _launch(home: Path, place: Place) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not is_ready(place.data):
         if postmaster(place.data) is None or time.monotonic() > deadline:
-            raise Unavailable(
-                "postgres_did_not_start",
-                f"the embedded Postgres in {place.data} did not start; the end of {log}:\n{tail(log)}",
-            )
+            raise _unavailable(home, place, "it ended or took too long")
         time.sleep(0.1)
+
+
+def _unavailable(home: Path, place: Place, why: str) -> Unavailable:
+    log = _log(home)
+    return Unavailable(
+        "postgres_did_not_start",
+        f"the embedded Postgres in {place.data} did not start ({why}); the end of {log}:\n{tail(log)}",
+    )
 
 
 def _initialize(home: Path, place: Place) -> None:

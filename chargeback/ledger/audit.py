@@ -30,3 +30,13 @@ def append(connection: Connection, *entries: Entry) -> None:
     if entries:
         body = json.dumps([asdict(entry) for entry in entries], default=str)
         connection.execute(text("SELECT audit_append(CAST(:entries AS jsonb))"), {"entries": body})
+
+
+def history(connection: Connection, subject_kind: str, subject_id: str) -> list[dict[str, Any]]:
+    """What was done to one subject, oldest first: when, by whom, what changed and why."""
+    rows = connection.execute(
+        text("""SELECT at, actor, action, before, after, reason FROM audit_log
+                WHERE subject_kind = :kind AND subject_id = :id ORDER BY seq"""),
+        {"kind": subject_kind, "id": subject_id},
+    )
+    return [dict(row) for row in rows.mappings()]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, text
 
+from chargeback import money
 from chargeback.ledger.staging import stage
 from chargeback.payer import Payer
 from chargeback.periods import Period
@@ -61,6 +62,11 @@ _RUN_PAYERS = text(f"""
           AND i.scope = CASE WHEN f.user_id IS NULL THEN 'team' ELSE 'user' END
           AND i.team_id IS NOT DISTINCT FROM f.team_id AND i.user_id IS NOT DISTINCT FROM f.user_id
           AND i.period_start = :start AND i.period_end = :end)
+      AND NOT EXISTS (
+        SELECT FROM invoices i JOIN invoice_lines l USING (invoice_id) JOIN line_allocations c USING (line_id)
+        JOIN allocations a USING (allocation_id)
+        WHERE i.status = 'draft' AND NOT i.is_from_run AND i.scope = 'user' AND i.user_id = f.user_id
+          AND i.period_start = :start AND i.period_end = :end AND a.team_id IS NOT NULL)
     ORDER BY team_id COLLATE "C" NULLS LAST, user_id COLLATE "C"
 """)  # noqa: S608 - made of constants only
 
@@ -78,7 +84,11 @@ def lock_days(connection: Connection, period: Period) -> None:
 
 
 def run_payers(connection: Connection, period: Period) -> list[Payer]:
-    """Who an invoice-run bills: teams, then users charged alone; not those whose period was issued or is pending."""
+    """Who an invoice-run bills: teams, then users charged alone; not those whose period was issued or is pending.
+
+    A draft somebody made by hand for all that a user bears is left to that person: a run would take from it
+    what teams bear.
+    """
     found = connection.execute(_RUN_PAYERS, {"start": period.start, "end": period.end})
     return [Payer(*row) for row in found]
 
@@ -125,12 +135,12 @@ def held_elsewhere(
             GROUP BY p.place, i.number"""
         for scope in sorted({payer.scope.value for payer in payers})
     ]  # noqa: S608 - made of constants only
-    query = " UNION ALL ".join(parts) + ' ORDER BY place, number COLLATE "C"'
+    query = " UNION ALL ".join(parts)
     held: dict[int, list[list[str]]] = {}
     values = {"start": period.start, "end": period.end, "is_run": is_run}
     for place, number, cost in connection.execute(text(query), values):
-        held.setdefault(place, []).append([number, f"{cost.normalize():f}"])
-    return held
+        held.setdefault(place, []).append([number, f"{money.EXACT.normalize(cost):f}"])
+    return {place: sorted(documents) for place, documents in held.items()}
 
 
 def foreign_drafts(connection: Connection, period: Period) -> list[str]:

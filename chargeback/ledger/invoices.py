@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from chargeback import money
 from chargeback.periods import Period
 from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
 from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
@@ -109,7 +110,7 @@ def _view(row: Any, lines: Sequence[LineView], annex: Sequence[AnnexRow]) -> Inv
 
 def plain(amount: Decimal) -> Decimal:
     """The amount without the zeros that a column of 18 decimals adds; never in exponent form."""
-    return Decimal(f"{amount.normalize():f}")
+    return Decimal(f"{money.EXACT.normalize(amount):f}")
 
 
 def rows(

@@ -118,7 +118,7 @@ def insert_pools(connection: Connection, days: Sequence[date]) -> int:
     """Put every classified cell that is in no pool into a new one; how many pools that makes."""
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.new_pools"))
     connection.execute(_NEW, {"days": list(days)})
-    connection.execute(text("ANALYZE pg_temp.new_pools"))
+    connection.execute(text("ANALYZE pg_temp.new_pools (pool_id, usage_date, rule_key, pool_team)"))
     pools = connection.execute(_INSERT).rowcount
     connection.execute(_FILL)
     return pools

@@ -70,3 +70,21 @@ def recent(connection: Connection, limit: int = 10) -> list[Any]:
             {"limit": limit},
         )
     )
+
+
+def steps(connection: Connection, run_id: UUID) -> list[Any]:
+    """The steps of a run and of the runs it started, in the order they began, with their run's parameters."""
+    return list(
+        connection.execute(
+            text("""SELECT s.*, r.flow, r.parameters FROM billing_steps s JOIN billing_runs r USING (run_id)
+                    WHERE r.run_id = :run_id OR r.parent_run_id = :run_id ORDER BY s.step_id"""),
+            {"run_id": run_id},
+        )
+    )
+
+
+def find(connection: Connection, run_id: UUID) -> Any:
+    """The run, or None where it has not begun."""
+    return connection.execute(
+        text("SELECT * FROM billing_runs WHERE run_id = :run_id"), {"run_id": run_id}
+    ).first()

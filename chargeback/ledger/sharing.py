@@ -7,6 +7,7 @@ Owns the payers: direct pools go, in SQL, to those who caused them; divided pool
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -112,7 +113,7 @@ def allocate_direct(connection: Connection, unattributed_team: str | None) -> in
 def allocate_divided(connection: Connection, receivers: Receivers) -> int:
     """Divide the other new pools among their receivers; how many allocations that makes."""
     pools = connection.execute(
-        text("""SELECT pool_id, usage_date, rule_key, cost, quantity FROM new_pools
+        text("""SELECT pool_id, usage_date, rule_key, rule_type, cost, quantity FROM new_pools
                 WHERE rule_type IN ('by_team', 'fixed_split', 'equal_split') ORDER BY pool_id""")
     ).all()
     if not pools:
@@ -122,7 +123,7 @@ def allocate_divided(connection: Connection, receivers: Receivers) -> int:
     for pool in pools:
         share = receivers.of(pool.rule_key, pool.usage_date)
         digests[pool.rule_key, pool.usage_date] = receivers.digest(pool.rule_key, pool.usage_date)
-        shares += _divide(pool.pool_id, pool.usage_date, pool.cost, pool.quantity, share)
+        shares += _divide(pool, share)
     stage(
         connection, "shares",
         "pool_id bigint, usage_date date, team_id text, user_id text, cost numeric, quantity numeric, weight numeric",
@@ -142,18 +143,21 @@ def allocate_divided(connection: Connection, receivers: Receivers) -> int:
     ).rowcount
 
 
-def _divide(
-    pool_id: int, day: date, cost: object, quantity: object, share: Sequence[Receiver]
-) -> Iterator[tuple[object, ...]]:
-    """One pool's shares: cost and quantity by the same weights; who weighs nothing gets no row."""
+def _divide(pool: Any, share: Sequence[Receiver]) -> Iterator[tuple[object, ...]]:
+    """One pool's shares: cost and quantity by the same weights; who weighs nothing gets no row.
+
+    The weight of a percentage is whole in units of 10⁻¹⁸ and kept as the percentage it is.
+    """
+    is_percentage = pool.rule_type == RuleType.FIXED_SPLIT
     payers = {_payer_key(r): r for r in share}
     weights = {key: r.weight for key, r in payers.items()}
-    costs = money.split(money.units(cost), weights)
-    quantities = money.split(money.units(quantity), weights)
+    costs = money.split(money.units(pool.cost), weights)
+    quantities = money.split(money.units(pool.quantity), weights)
     for key, receiver in payers.items():
         if receiver.weight:
-            yield (pool_id, day, receiver.team_id, receiver.user_id,
-                   money.amount(costs[key]), money.amount(quantities[key]), receiver.weight)  # fmt: skip
+            kept = money.amount(receiver.weight) if is_percentage else receiver.weight
+            yield (pool.pool_id, pool.usage_date, receiver.team_id, receiver.user_id,
+                   money.amount(costs[key]), money.amount(quantities[key]), kept)  # fmt: skip
 
 
 def _payer_key(receiver: Receiver) -> str:

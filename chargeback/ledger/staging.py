@@ -40,6 +40,7 @@ def stage(connection: Connection, table: str, columns: str, rows: Iterable[Itera
         buffer.write("\t".join(map(_field, row)) + "\n")
     buffer.seek(0)
     stage_text(connection, table, columns, buffer)
+    connection.execute(text(f"ANALYZE pg_temp.{table}"))
 
 
 def stage_text(connection: Connection, table: str, columns: str, buffer: TextIO) -> None:
@@ -50,4 +51,3 @@ def stage_text(connection: Connection, table: str, columns: str, buffer: TextIO)
     assert driver is not None, "a connection in a transaction has its driver's connection"
     with driver.cursor() as cursor:
         cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", buffer, size=1 << 20)
-    connection.execute(text(f"ANALYZE pg_temp.{table}"))

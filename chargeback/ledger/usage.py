@@ -6,7 +6,7 @@ allocation's. A delivery that arrives again is counted and changes nothing.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -158,7 +158,8 @@ def _count_repeat(chunk: Chunk, usage_date: date, row: Usage, is_same: bool) -> 
         f"usage {row.external_id} is delivered twice with different content; the first is kept: "
         "find out which is right, then waive this one"
     )
-    _refuse(chunk, usage_date, _refusal(row, "changed", reason))
+    kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
+    _refuse(chunk, usage_date, _refusal(row, "changed", reason)._replace(row=_as_kept(kept)))
 
 
 def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
@@ -176,6 +177,16 @@ def _refusal(row: Usage, code: str, reason: str) -> Refusal:
         {name: str(value) for name, value in held.items() if value is not None and name != "position"},
         row.cost,
     )  # fmt: skip
+
+
+def _as_kept(usage: Mapping[str, Any]) -> dict[str, str]:
+    """A changed row as it is kept: the same row has the same hash however its delivery was cut into batches."""
+    values = {name: usage[name] for name in Usage._fields if name != "position" and usage[name] is not None}
+    return {name: _plain(value) if isinstance(value, Decimal) else str(value) for name, value in values.items()}
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{money.EXACT.normalize(amount):f}"
 
 
 def load(
@@ -211,13 +222,18 @@ def load(
     return _counts(connection, batch_id)
 
 
-# The held revision is looked up in the months the delivery touches and one either side.
+# The held revision is looked up in the months the delivery touches and one either side, id by id in the index:
+# joining the months' records as a whole would cost more with every batch.
 _HELD = text("""
     CREATE TEMPORARY TABLE held ON COMMIT DROP AS
     SELECT a.ordinal, r.content_hash = a.content_hash AS is_same, r.cost AS held_cost, r.usage_at AS held_at
-    FROM arrived a JOIN usage_records r USING (usage_id)
-    WHERE r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
-      AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+    FROM (SELECT ordinal, usage_id, content_hash FROM arrived ORDER BY usage_id) a
+    CROSS JOIN LATERAL (
+        SELECT r.content_hash, r.cost, r.usage_at FROM usage_records r
+        WHERE r.usage_id = a.usage_id
+          AND r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
+          AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+        ORDER BY r.revision DESC LIMIT 1) r
 """)
 
 
@@ -239,11 +255,10 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
     )
     for row in changed.mappings():
         raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = {name: str(value) for name, value in row.items()
-                if value is not None and name not in ("ordinal", "usage_id", "content_hash", "residual")}  # fmt: skip
+        kept = _as_kept({**row, "cost": raw})
         reason = (
-            f"usage {row['external_id']} is held with cost {row['held_cost'].normalize():f} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
-            f"and was delivered with other content (cost {raw.normalize():f}); "
+            f"usage {row['external_id']} is held with cost {_plain(row['held_cost'])} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
+            f"and was delivered with other content (cost {_plain(raw)}); "
             "the held one stays: find out which is right, then waive this one"
         )
         position = chunk.positions[row["ordinal"]]
@@ -261,6 +276,7 @@ _BOOK = text("""
             team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
             quantity, cost, residual, content_hash
         FROM arrived a WHERE NOT EXISTS (SELECT FROM held h WHERE h.ordinal = a.ordinal)
+        ORDER BY usage_id
         RETURNING usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type,
             sku, unit, quantity, cost, residual, record_count)
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,

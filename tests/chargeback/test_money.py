@@ -58,7 +58,7 @@ def test_without_any_weight_there_is_nothing_to_split_by() -> None:
 
 def test_nobody_bears_less_than_nothing() -> None:
     with pytest.raises(NegativeWeight, match="'b' has the weight -1; give zero or more"):
-        split(1, {"a": 2, "b": -1})
+        split(1, {"a": 0, "b": -1})
 
 
 def test_a_refused_split_survives_the_way_between_processes() -> None:
@@ -184,6 +184,12 @@ def test_what_the_ledger_cannot_hold_is_refused(raw: str) -> None:
         money.enter(Decimal(raw))
     assert refused.value.code == "out_of_range"
     assert len(str(refused.value)) < 250
+
+
+def test_the_smallest_residual_postgres_holds_enters() -> None:
+    assert money.enter(Decimal("1E-16383")) == (Decimal(0), Decimal("1E-16383"))
+    with pytest.raises(money.OutOfRange, match=r"^1E\+20 is out of range; "):
+        money.enter(Decimal("1E+20"))
 
 
 @settings(max_examples=500, deadline=None)

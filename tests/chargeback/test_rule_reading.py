@@ -336,6 +336,22 @@ def test_a_field_of_the_wrong_kind_is_refused(fields: dict[str, Any], words: str
     assert words in message
 
 
+def test_metadata_is_kept_as_json_keeps_it() -> None:
+    metadata = {"ticket": 7, "share": Decimal("0.10"), "since": date(2026, 10, 1), "tags": ["x"]}
+    rule = parse({"rule_id": "r", "rule_type": "by_usage", "allocation_metadata": metadata})
+    assert rule.metadata == {"ticket": 7, "share": "0.10", "since": "2026-10-01", "tags": ["x"]}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"a": "\0"}, {"a": [{"b": "\ud800"}]}, {"a\0": 1}, {("a", "b"): 1}, {"a": float("nan")}],
+)
+def test_metadata_that_postgres_cannot_keep_is_refused(metadata: dict[Any, Any]) -> None:
+    code, message = _refusal(allocation_metadata=metadata)
+    assert code == "field_invalid"
+    assert "write texts, numbers and lists under text keys" in message
+
+
 def test_an_entity_is_a_team_or_a_user() -> None:
     code, message = _refusal(allocation_metadata={"entity_type": "agent"})
     assert (code, message) == (

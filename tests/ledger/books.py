@@ -65,7 +65,8 @@ class Books:
     def __post_init__(self) -> None:
         with transaction() as connection:
             ledger_settings.fix(connection)
-            usage_sources.put(connection, self.source, "cost_tracker", self.role, NEVER_READ, ACTOR)
+            config = NEVER_READ | {"currency": settings().currency}
+            usage_sources.put(connection, self.source, "cost_tracker", self.role, config, ACTOR)
 
     def use(
         self,

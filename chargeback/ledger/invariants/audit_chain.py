@@ -19,7 +19,9 @@ _ENTRIES = """
 _HEAD = """
     SELECT format('the audit chain ends at entry %s, but its head is at %s', coalesce(e.seq, 0),
                   coalesce(h.seq::text, 'nothing')) AS sentence
-    FROM (SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1) e FULL JOIN audit_head h ON true
+    FROM (VALUES (1)) one
+    LEFT JOIN (SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1) e ON true
+    LEFT JOIN audit_head h ON true
     WHERE (h.seq, h.hash) IS DISTINCT FROM (coalesce(e.seq, 0), coalesce(e.hash, decode(repeat('00', 32), 'hex')))
 """
 

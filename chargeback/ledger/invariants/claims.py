@@ -4,6 +4,8 @@ A document was issued where it has a content hash. A cancelled draft keeps its l
 cancelled issued invoice keeps its claims, all of them released by its credit note or, written off, none.
 """
 
+# ruff: noqa: S608 - queries are made of constants only
+
 from chargeback.ledger.invariants.invariant import Invariant, in_days, in_documents, shown
 
 _CLAIMED_TWICE = f"""
@@ -64,7 +66,7 @@ _CLAIM = f"""
           LEFT JOIN invoices n ON n.invoice_id = r.invoice_id
           WHERE {in_documents("i.invoice_id")}) claimed
     WHERE wrong IS NOT NULL
-"""  # noqa: S608 - made of constants only
+"""
 
 _RELEASED_IN_PART = f"""
     SELECT format('%s is cancelled and released %s of its %s claims', i.number, count(c.released_by_line_id),
@@ -89,7 +91,7 @@ _CREDITED = f"""
 
 _CREDITED_LINES = f"""
     SELECT format('line %s of %s (%s) and of its credit note %s (%s) do not add to 0', position, i.number,
-                  {shown("sum(side * amount) FILTER (WHERE side = 1)")}, n.number,
+                  {shown("sum(amount) FILTER (WHERE side = 1)")}, n.number,
                   {shown("sum(amount) FILTER (WHERE side = -1)")}) AS sentence
     FROM invoices n JOIN invoices i ON i.invoice_id = n.credits_invoice_id
     CROSS JOIN LATERAL (
@@ -101,7 +103,7 @@ _CREDITED_LINES = f"""
     WHERE {in_documents("i.invoice_id")}
     GROUP BY i.number, n.number, position
     HAVING count(*) <> 2 OR sum(quantity) <> 0 OR sum(exact_amount) <> 0 OR sum(amount) <> 0
-        OR count(DISTINCT (kind, late_month, resource_type, unit)) <> 1
+        OR count(DISTINCT (both_lines.kind, late_month, resource_type, unit)) <> 1
 """
 
 CLAIMED_ONCE = Invariant(

@@ -1,5 +1,7 @@
 """Invariants 7 to 10 and 12: what documents say adds up, is numbered, unchanged, and came about as allowed."""
 
+# ruff: noqa: S608 - queries are made of constants only
+
 from chargeback.ledger.invariants.invariant import Invariant, in_documents, shown
 from models.base import Base
 
@@ -18,7 +20,7 @@ _TOTALS = f"""
     WHERE printed <> subtotal OR exact <> exact_total OR subtotal <> exact_total + rounding_difference
        OR subtotal <> round(exact_total, digits) OR abs(rounding_difference) * 2 > power(10::numeric, -digits)
        OR tax <> round(subtotal * tax_rate, digits) OR total <> subtotal + tax
-"""  # noqa: S608 - made of constants only
+"""
 
 _PRINTED_LINES = f"""
     SELECT format('line %s of %s prints %s for %s, which is not that to the nearest minor unit up or down',
@@ -92,7 +94,7 @@ _HISTORY = f"""
               WINDOW told AS (PARTITION BY i.invoice_id ORDER BY e.seq)) steps) judged
     WHERE seq IS NULL OR (step = 1 AND NOT is_begun) OR NOT is_allowed
        OR (is_last AND after IS DISTINCT FROM status)
-"""  # noqa: S608 - made of constants only
+"""
 
 _CURRENCY = """
     SELECT format('document %s is in %s, but the ledger is in %s', number, currency,
@@ -107,19 +109,23 @@ def _finite() -> tuple[str, ...]:
     """One query per table, over all its amounts."""
     queries = []
     for table in Base.metadata.sorted_tables:
-        amounts = [c.name for c in table.columns if getattr(c.type, "name", "") in ("amount", "raw_amount")]
+        amounts = [
+            c.name for c in table.columns if getattr(c.type, "name", "") in ("amount", "raw_amount")
+        ]
         if amounts:
             keys = " || ', ' || ".join(f"'{key.name} ' || {key.name}" for key in table.primary_key)
             values = " || ', ' || ".join(f"'{name} ' || coalesce({name}, 0)" for name in amounts)
             strange = " OR ".join(f"{name} IN {_NOT_FINITE}" for name in amounts)
             queries.append(
-                f"SELECT '{table.name} ' || {keys} || ' has ' || {values} AS sentence FROM {table.name} WHERE {strange}"  # noqa: S608
+                f"SELECT '{table.name} ' || {keys} || ' has ' || {values} AS sentence FROM {table.name} WHERE {strange}"
             )
     return tuple(queries)
 
 
 TOTALS_ADD_UP = Invariant(
-    7, "printed lines add up to the subtotal, subtotal and tax to the total", (_TOTALS, _PRINTED_LINES)
+    7,
+    "printed lines add up to the subtotal, subtotal and tax to the total",
+    (_TOTALS, _PRINTED_LINES),
 )
 NUMBERS_GAPLESS = Invariant(
     8, "numbers are unique, and gapless in their series", (_SAME_NUMBER, _SAME_PLACE, _OTHER_PLACE)

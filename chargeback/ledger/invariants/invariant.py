@@ -30,7 +30,9 @@ def in_days_or_undated(column: str) -> str:
 
 def in_documents(column: str) -> str:
     """The condition that `column` is the id of a document asked about."""
-    return f"(CAST(:documents AS bigint[]) IS NULL OR {column} = ANY (CAST(:documents AS bigint[])))"
+    return (
+        f"(CAST(:documents AS bigint[]) IS NULL OR {column} = ANY (CAST(:documents AS bigint[])))"
+    )
 
 
 def shown(amount: str) -> str:

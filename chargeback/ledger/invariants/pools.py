@@ -4,6 +4,8 @@ Sources that are not allocated (reconcile_only, weights) have no pools. Retired 
 `retired_pool_cells` and are looked at alone: what they held is in living pools again.
 """
 
+# ruff: noqa: S608 - queries are made of constants only
+
 from chargeback.ledger.invariants.invariant import Invariant, in_days, shown
 
 _BORNE_EXACTLY = f"""
@@ -80,7 +82,7 @@ _DAY = f"""
             AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)) counted
     GROUP BY usage_date
     HAVING coalesce(sum(used), 0) <> sum(borne) + sum(loose) + coalesce(sum(open), 0)
-"""  # noqa: S608 - made of constants only
+"""
 
 _LEFT_OUT = f"""
     SELECT format('%s cells of %s (%s) are in no pool, and the day is %s', count(*), c.usage_date,

@@ -1,5 +1,7 @@
 """Invariants 1, 2 and 14: what came in is in the ledger, once, and all of it."""
 
+# ruff: noqa: S608 - queries are made of constants only
+
 from chargeback.ledger.invariants.invariant import Invariant, in_days, in_days_or_undated, shown
 
 # The primary key holds only together with the instant, so two months could each hold the fact once.
@@ -46,7 +48,7 @@ _CELLS_OF_RECORDS = f"""
           WHERE {in_days("usage_date")}) counted
     GROUP BY {_ATTRIBUTES}
     HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0
-"""  # noqa: S608 - made of constants only
+"""
 
 _CELLS_OF_MANIFEST = f"""
     SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s new records',
@@ -58,7 +60,7 @@ _CELLS_OF_MANIFEST = f"""
           WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date) counted
     GROUP BY batch_id, usage_date
     HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(records) <> 0
-"""  # noqa: S608 - made of constants only
+"""
 
 _BATCH_OF_CELL = f"""
     SELECT format('%s cells name batch %s of source %s, which %s', count(*), c.batch_id, c.source_id,
@@ -97,6 +99,15 @@ _CAME_IN = f"""
     HAVING sum(received) <> sum(cost) + sum(residual) + sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
 """
 
+# Nothing is counted of such a row, so its fact must be there instead.
+_REPLACED = f"""
+    SELECT format('refused row %s of source %s (%s) counts as delivered again, but is not in the ledger',
+                  coalesce(q.external_id, 'without id'), s.name, {shown("q.raw_cost")}) AS sentence
+    FROM usage_quarantine q JOIN usage_sources s USING (source_id)
+    WHERE q.state = 'replaced' AND {in_days_or_undated("q.usage_date")}
+      AND NOT EXISTS (SELECT FROM usage_records r WHERE r.usage_id = public_id('usage', s.name, q.external_id))
+"""
+
 _WENT_OUT = f"""
     SELECT format('source %s, %s: the ledger has %s, but %s is claimed, %s unclaimed and %s not allocated',
                   s.name, usage_date, {shown("sum(ledger)")}, {shown("sum(claimed)")}, {shown("sum(unclaimed)")},
@@ -123,5 +134,5 @@ BATCHES_WHOLE = Invariant(
     (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
 )
 RECONCILED = Invariant(
-    14, "what came in is accounted for, per source and day", (_CAME_IN, _WENT_OUT)
+    14, "what came in is accounted for, per source and day", (_CAME_IN, _REPLACED, _WENT_OUT)
 )

@@ -1,0 +1,99 @@
+"""The command line `chargeback`: finds the command, and turns whatever happens into an exit status.
+
+0 done · 1 a bug, or books that do not tie out · 2 what was given cannot be right · 3 refused · 4 no such
+thing · 5 the world failed, trying again may work · 130 stopped by Ctrl-C. An error is one line on
+standard error.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from chargeback.errors import ChargebackError
+from chargeback.settings import settings
+from entrypoints.typed import billing, books, installation, usage
+
+BUG, INVALID, INTERRUPTED = 1, 2, 130
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"chargeback {version('chargeback')}"
+
+
+app = App(
+    name="chargeback",
+    help="Charges what AI agents, data platforms and clouds cost back to those who caused it.",
+    help_format="plaintext",
+    version=_version,
+    version_format="plaintext",
+)
+app.meta.group_parameters = Group("Options", sort_key=9)
+for group in (installation, usage, billing, books):
+    group.register(app)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    verbose: Annotated[bool, Parameter(negative="", help="Log to standard error, and say more of errors.")] = False,
+) -> int:
+    """Run the command that the tokens name."""
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logging.getLogger("chargeback").setLevel(logging.INFO)
+    status: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    return status or 0
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. Nothing it raises leaves this function."""
+    given = list(sys.argv[1:] if tokens is None else tokens)
+    try:
+        status: int = app.meta(given, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        return status or 0
+    except ChargebackError as error:
+        return _complain(error.message, error.exit_status)
+    except CycloptsError as error:
+        return _complain(f"{error}; `chargeback --help` shows how it is called", INVALID)
+    except KeyboardInterrupt:
+        return _complain("stopped; what was committed stays, and running it again does the rest", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our answer has seen enough; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - a bug; the traceback is kept in a file
+        return _complain(_bug(error), BUG)
+
+
+def _complain(message: str, status: int) -> int:
+    """Print an error as one line; of a log's end its last line, where the reason mostly is."""
+    lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
+    shown = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
+    print(f"chargeback: {shown}", file=sys.stderr)
+    return status
+
+
+def _bug(error: Exception) -> str:
+    """What is said of an error nobody foresaw: its kind, and where its traceback is."""
+    folder = settings().home / "logs"
+    path = folder / f"error-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"this is a bug in Chargeback ({type(error).__name__}); its traceback could not be kept in {folder}"
+    return f"this is a bug in Chargeback ({type(error).__name__}); its traceback is in {path}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

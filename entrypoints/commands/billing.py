@@ -1,0 +1,160 @@
+"""What the commands that share out cost and bill it do.
+
+Drawing and publishing is the tasks', which are imported where they are needed: they bring Prefect along.
+"""
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from chargeback import invoice_status
+from chargeback.ledger import allocation, invoices, issuing, publications
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.periods import Period, parse_day
+from chargeback.settings import settings
+from chargeback.views import InvoiceView
+from entrypoints import paper, showing
+from entrypoints.commands import asked
+from entrypoints.ledger_at_hand import ledger_at_hand
+from models.enums import InvoiceStatus
+
+
+def allocate(period: str | None, as_json: bool) -> int:
+    """Bring every day of the period, or every day, up to date."""
+    wanted = asked.period(period)
+    start, end = (wanted.start, wanted.end) if wanted else (date.min, date.max)
+    with ledger_at_hand(), showing.progress("Allocating") as show:
+        counts = allocation.allocate(end, start, lambda month, done, of: show(f"Allocated {month:%Y-%m}", done, of))
+    if as_json:
+        showing.print_json(asdict(counts))
+    elif not counts.days:
+        showing.say("Nothing had changed: every day was up to date already.")
+    else:
+        showing.say(
+            f"{counts.days} days are up to date now: {counts.pools} new cost pools, {counts.allocations} allocations, "
+            f"{counts.replaced_pools} pools replaced."
+        )
+    if counts.stale_drafts and not as_json:
+        showing.say(f"{counts.stale_drafts} drafts are stale now; generate them again to refresh them.", "yellow")
+    return 0
+
+
+def invoice(
+    period: str, team: str | None, user: str | None, everybody: bool, number: str | None, on: str | None, as_json: bool
+) -> int:
+    """Draft or refresh one payer's invoice, publish its PDF, and show it whole."""
+    payer, wanted, day = asked.payer(team, user, everybody), Period.parse(period), asked.business_date(on)
+    with ledger_at_hand():
+        from tasks.bill_payers import draft_invoice
+
+        with showing.progress(f"Drafting the invoice of {payer}"):
+            made = draft_invoice.fn(payer, wanted.label, day, asked.actor(), number)
+        view, pdf = _published(made["number"])
+    if as_json:
+        showing.print_json({"outcome": made["outcome"], **showing.plain(view), "pdf": pdf})
+        return 0
+    showing.say(_OUTCOMES[made["outcome"]].format(number=view.number, payer=payer, period=wanted.label), "bold")
+    paper.show(view)
+    showing.say(f"PDF  {pdf}")
+    return 0
+
+
+_OUTCOMES = {
+    "made": "Invoice {number} of {payer} for {period} is drafted.",
+    "refreshed": "The draft {number} of {payer} for {period} is refreshed.",
+    "unchanged": "The draft {number} of {payer} for {period} is as it was; nothing changed.",
+    "issued": "{period} of {payer} was billed with {number} and nothing is left; nothing changed.",
+}
+
+
+def _published(number: str) -> tuple[InvoiceView, str]:
+    """A document with its PDF, published as it stands now."""
+    from tasks.publish_documents import publish_invoices
+
+    with snapshot() as connection:
+        (view,) = invoices.views(connection, [issuing.find(connection, number)])
+    publish_invoices.fn(view.period.label, number)
+    with snapshot() as connection:
+        pdf = publications.newest(connection, "invoice")[number]
+    return view, str(settings().files / pdf.uri)
+
+
+def move(
+    given: str, status: str, on: str | None, reason: str | None, *, is_rebillable: bool = True, as_json: bool
+) -> int:
+    """Move a document to a status, and publish its PDF as it stands then, with a credit note's if one came of it."""
+    wanted, day = invoice_status.parse(status), asked.business_date(on)
+    with ledger_at_hand():
+        with transaction() as connection:
+            invoice_id = issuing.find(connection, given)
+            moved = issuing.move(connection, invoice_id, wanted, day, asked.actor(), reason, is_rebillable)
+        pdfs = _published_after(moved)
+    if as_json:
+        showing.print_json({"number": moved.number, "status": moved.status, "changed": moved.has_changed,
+                            "credit_note": moved.credit_note, "pdfs": pdfs})  # fmt: skip
+        return 0
+    if not moved.has_changed:
+        showing.say(f"{moved.number} is {moved.status} already; nothing changed.")
+        return 0
+    showing.say(f"{moved.number} is {moved.status} now.")
+    if moved.credit_note:
+        showing.say(f"Credit note {moved.credit_note} takes it back; " + (
+            "its cost can be billed again." if is_rebillable else "its cost is written off."))  # fmt: skip
+    for number, pdf in pdfs.items():
+        showing.say(f"PDF of {number}  {pdf}")
+    return 0
+
+
+def _published_after(moved: issuing.Moved) -> dict[str, str]:
+    """The PDFs that a move changed, by number; a draft that is cancelled has none to change."""
+    if not moved.has_changed:
+        return {}
+    numbers = [number for number in (moved.number, moved.credit_note) if number]
+    if moved.status is InvoiceStatus.CANCELLED and not moved.credit_note:
+        return {}
+    return {number: _published(number)[1] for number in numbers}
+
+
+def sweep(as_of: str, as_json: bool) -> int:
+    """Mark sent invoices past their due date overdue."""
+    day = parse_day(as_of)
+    with ledger_at_hand():
+        with transaction() as connection:
+            numbers = issuing.sweep(connection, day, asked.actor())
+        if numbers:
+            _republish(numbers)
+    if as_json:
+        showing.print_json({"as_of": day, "overdue": numbers})
+    elif numbers:
+        showing.say(f"As of {day}, {len(numbers)} invoices became overdue: {', '.join(numbers)}.")
+    else:
+        showing.say(f"As of {day}, no invoice became overdue; nothing changed.")
+    return 0
+
+
+def _republish(numbers: list[str]) -> None:
+    for number in numbers:
+        _published(number)
+
+
+def publish(period: str, as_json: bool) -> int:
+    """Publish PDFs and reports of a period, with its days allocated first so that the reports are whole."""
+    wanted = Period.parse(period)
+    with ledger_at_hand():
+        from tasks.publish_documents import publish_invoices, publish_reports
+
+        with showing.progress("Publishing") as show:
+            show("Allocating what is left", 0, 3)
+            allocation.allocate(wanted.end)
+            show("Drawing the invoices", 1, 3)
+            drawn: dict[str, Any] = publish_invoices.fn(wanted.label)
+            show("Writing the reports", 2, 3)
+            reports: dict[str, Any] = publish_reports.fn(wanted.label)
+    overview = str(settings().files / reports["overview"])
+    if as_json:
+        showing.print_json({"invoices": drawn, "reports": {**reports, "overview": overview}})
+        return 0
+    new = drawn["new"] + reports["new"]
+    showing.say(f"{drawn['published']} documents and {reports['published']} report files are published, {new} of them new.")
+    showing.say(f"Begin at {overview}")
+    return 0

@@ -1,0 +1,38 @@
+"""What `chargeback bill` does: run the deployed flow, wait, and show the result."""
+
+from chargeback.ledger.database import snapshot
+from chargeback.ledger.reconcile import reconcile
+from chargeback.ledger.standing import standing
+from chargeback.periods import Period
+from chargeback.settings import settings
+from entrypoints import figures, showing
+from entrypoints.commands import asked
+from entrypoints.flow_runs import run_deployment
+from entrypoints.ledger_at_hand import using_environment
+from entrypoints.run_display import busy, watching
+from entrypoints.stack import running
+
+MONTHLY_BILLING = "monthly-billing/chargeback"
+
+
+def bill(period: str, on: str | None, as_json: bool) -> int:
+    """Run monthly-billing on the stack that is up, or on one of our own, and show what it made."""
+    wanted, day = Period.parse(period), asked.business_date(on)
+    parameters = {"period": wanted.label, "business_date": day.isoformat()}
+    with busy("Looking for a running stack") as now, running(settings().home, say=now.update) as stack:
+        now.stop()
+        with using_environment(stack.environment):
+            with watching(is_quiet=as_json) as watch:
+                ended = run_deployment(stack, MONTHLY_BILLING, parameters, watch)
+            with snapshot() as connection:
+                found, reconciled = standing(connection, wanted), reconcile(connection, wanted)
+    if as_json:
+        showing.print_json({
+            "run_id": ended.run_id, "message": ended.sentence, "needs_a_person": ended.needs_a_person,
+            "documents": found.documents, "reconciliation": reconciled.as_json(),
+        })  # fmt: skip
+        return 0
+    figures.show_documents(found.documents, f"Documents of {wanted.label}")
+    figures.show_reconciliation(reconciled)
+    showing.say(ended.sentence, "bold yellow" if ended.needs_a_person else "bold")
+    return 0

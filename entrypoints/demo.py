@@ -1,0 +1,173 @@
+"""The demo: a month of a real cost tracker's export, billed from nothing to a paid invoice.
+
+Owns the story. Every step is the one that users take: the import, the deployed flow, the moves. Done
+again, nothing changes, and the digest proves it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from rich.text import Text
+
+from chargeback.documents.file_store import FileStore
+from chargeback.errors import Refused
+from chargeback.ledger import digest, invoices, issuing, payers, publications, usage_sources
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.reconcile import reconcile
+from chargeback.ledger.verify import INVARIANTS, reach, verify
+from chargeback.payers_file import read
+from chargeback.periods import Period
+from chargeback.settings import settings
+from chargeback.views import InvoiceRow
+from entrypoints import figures, showing
+from entrypoints.commands.asked import actor
+from entrypoints.flow_runs import Ended, run_deployment
+from entrypoints.ledger_at_hand import using_environment
+from entrypoints.run_display import busy, tell, watching
+from entrypoints.stack import Stack, running
+from models.enums import DocumentKind, InvoiceStatus, SourceRole
+
+PERIOD = Period.month("2026-10")
+SOURCE = "cost-tracker"
+CONFIG = {"path": "examples/cost_tracker_export.json", "form": "json"}
+COMPANY = Path("examples/company.yaml")
+ISSUED_ON = date(2026, 11, 1)
+# Nineteen days after issue: past the 14 days of one team, within the 30 of the others.
+LOOKED_AT_ON = date(2026, 11, 20)
+
+
+def run() -> int:
+    """Run the demo; 0 only if the books tie out."""
+    begun = time.monotonic()
+    showing.say("A month of AI cost, from a cost tracker's export to a paid invoice", "bold")
+    with _starting() as stack, using_environment(stack.environment):
+        before = _digest()
+        _load_company()
+        ended = _bill(stack)
+        _collect()
+        after = _digest()
+        _show_result()
+        is_whole = _prove()
+        _say_what_changed(before, after)
+    if ended.needs_a_person:
+        showing.say(f"A person has to look: {ended.sentence}", "bold yellow")
+    showing.say(f"Took {time.monotonic() - begun:.0f} seconds.", "dim")
+    return 0 if is_whole else 1
+
+
+@contextmanager
+def _starting() -> Iterator[Stack]:
+    """The stack, with what it does while it starts; stopped at the end if it was started here."""
+    showing.heading("Starting Postgres, Prefect and a worker")
+    begun = time.monotonic()
+    with busy("Starting") as now, running(settings().home, say=now.update) as stack:
+        now.stop()
+        what = f"Running under {stack.home}" if stack.is_ours else f"The stack of {stack.home} is up already"
+        tell(what, time.monotonic() - begun)
+        yield stack
+        now.update("Stopping what was started")
+        if stack.is_ours:
+            now.start()
+
+
+def _digest() -> str:
+    with snapshot() as connection:
+        return digest.digest(connection)
+
+
+def _load_company() -> None:
+    """Teams, owners and rules, and where usage comes from. Raises Refused in a ledger used for something else."""
+    showing.heading("Loading the example company")
+    begun = time.monotonic()
+    file = settings().root / COMPANY
+    with transaction() as connection:
+        others = [source.name for source in usage_sources.sources(connection) if source.name != SOURCE]
+        if others:
+            raise Refused(
+                "demo_not_alone",
+                f"this ledger reads usage from {', '.join(others)}, and the demo would mix its own into it; "
+                "set CHARGEBACK_HOME to an empty folder for the demo",
+            )
+        counts = payers.import_file(connection, read(file.read_text(encoding="utf-8"), str(COMPANY)), actor())
+        is_new = usage_sources.put(connection, SOURCE, "cost_tracker", SourceRole.ALLOCATE, CONFIG, actor())
+    changed = f"{counts.teams} teams, {counts.users} users, {counts.owners} owners and {counts.rules} rules"
+    is_changed = any((counts.teams, counts.users, counts.memberships, counts.owners, counts.rules, is_new))
+    tell(f"{changed} of {COMPANY}, usage from {CONFIG['path']}" if is_changed else "All of it was there already",
+         time.monotonic() - begun)  # fmt: skip
+
+
+def _bill(stack: Stack) -> Ended:
+    """October, billed on the first of November by the deployed flow."""
+    showing.heading(f"Billing {PERIOD.label} with the flow monthly-billing, dated {ISSUED_ON}")
+    parameters = {"period": PERIOD.label, "business_date": ISSUED_ON.isoformat()}
+    begun = time.monotonic()
+    with watching() as watch:
+        ended = run_deployment(stack, "monthly-billing/chargeback", parameters, watch)
+    tell("The run is done", time.monotonic() - begun)
+    return ended
+
+
+def _collect() -> None:
+    """The first invoice is paid, and what is overdue by then becomes so; their PDFs say it."""
+    from tasks.publish_documents import publish_invoices
+
+    showing.heading(f"Collecting, as of {LOOKED_AT_ON}")
+    begun = time.monotonic()
+    billed = [row for row in _documents() if row.kind is DocumentKind.INVOICE and row.status is not InvoiceStatus.CANCELLED]
+    with transaction() as connection:
+        for row in billed[:1]:
+            moved = issuing.move(connection, issuing.find(connection, row.number), InvoiceStatus.PAID, LOOKED_AT_ON, actor(),
+                                 "the demo's payment")  # fmt: skip
+            tell(f"{row.number} of {row.team_id or row.user_id} is " + ("paid" if moved.has_changed else "paid already"),
+                 time.monotonic() - begun)  # fmt: skip
+    with transaction() as connection:
+        overdue = issuing.sweep(connection, LOOKED_AT_ON, actor())
+    tell(f"Overdue now: {', '.join(overdue)}" if overdue else "Nothing became overdue", time.monotonic() - begun)
+    counts = publish_invoices.fn(PERIOD.label)
+    tell(f"Published their PDFs again, {counts['new']} of them changed", time.monotonic() - begun)
+
+
+def _documents() -> list[InvoiceRow]:
+    with snapshot() as connection:
+        return sorted(invoices.rows(connection, PERIOD), key=lambda row: row.number)
+
+
+def _show_result() -> None:
+    showing.say("")
+    figures.show_documents(_documents(), f"Documents of {PERIOD.label}")
+    with snapshot() as connection:
+        figures.show_reconciliation(reconcile(connection, PERIOD))
+        pdfs = publications.newest(connection, "invoice")
+        overview = publications.newest(connection, "overview").get(PERIOD.label)
+    showing.heading("Files")
+    for _, pdf in sorted(pdfs.items()):
+        showing.say(f"  {settings().files / pdf.uri}")
+    if overview:
+        showing.say(f"  {settings().files / overview.uri}")
+        showing.say("  The last one is the page that all reports are linked from.", "dim")
+
+
+def _prove() -> bool:
+    """Whether every invariant holds, of everything."""
+    showing.heading("Verifying")
+    begun = time.monotonic()
+    with snapshot() as connection:
+        looked_at = reach(connection, None)
+        broken = verify(connection, None, FileStore(settings().files))
+    for one in broken:
+        showing.say(f"  {one.sentence}", "bold red")
+    words = f"The books tie out: all {len(INVARIANTS)} invariants hold, {looked_at.days} days and {looked_at.documents_count} documents"
+    tell("The books do not tie out" if broken else words, time.monotonic() - begun, has_failed=bool(broken))
+    return not broken
+
+
+def _say_what_changed(before: str, after: str) -> None:
+    showing.say("")
+    if before == after:
+        showing.say(Text("Nothing changed: the books are the same as before, to the last digit.", "bold green"))
+        showing.say(f"Their digest is {after}.", "dim")
+    else:
+        showing.say("Run the demo again: nothing will change. `chargeback status` and `chargeback show INVOICE` look closer.")

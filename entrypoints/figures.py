@@ -1,0 +1,122 @@
+"""Figures of the books on the terminal: documents in a list, a reconciliation, and how things stand."""
+
+from collections.abc import Iterable
+
+from rich.text import Text
+
+from chargeback.documents import wording
+from chargeback.ledger.reconcile import Reconciliation, SourceReconciliation
+from chargeback.ledger.standing import Standing
+from chargeback.views import InvoiceRow
+from entrypoints import showing
+from models.enums import DocumentKind
+
+MOST_SHOWN = 50
+RUN_STYLES = {"completed": "green", "failed": "bold red", "needs_a_person": "yellow", "running": "cyan"}
+
+
+def show_documents(rows: Iterable[InvoiceRow], title: str) -> None:
+    """Show documents by number; where there are very many, the newest."""
+    every = sorted(rows, key=lambda row: (row.kind is DocumentKind.CREDIT_NOTE, row.number))
+    if not every:
+        showing.say(f"{title}: none.")
+        return
+    showing.table([
+        {"number": row.number, "payer": _payer(row), "period": row.period.label, "status": showing.status(row.status),
+         "issued": row.issue_date, "due": row.due_date, "total": showing.money(row.total, row.currency),
+         "": Text("stale", "yellow") if row.is_stale else ""}
+        for row in every[-MOST_SHOWN:]
+    ], right=["total"], title=title)  # fmt: skip
+    if len(every) > MOST_SHOWN:
+        showing.say(f"{len(every) - MOST_SHOWN} more are not shown; name a period, or use --json.")
+
+
+def _payer(row: InvoiceRow) -> str:
+    return " / ".join(filter(None, [row.team_id, row.user_id])) or "all payers"
+
+
+def show_reconciliation(found: Reconciliation) -> None:
+    """Show per source what came in and where it is, and per document what rounding did."""
+    if not found.sources:
+        showing.say("There is no source yet; add one with `chargeback sources add`.")
+    for source in found.sources:
+        showing.table(_came_in(source, found.currency), right=["rows", found.currency],
+                      title=f"{source.source}, {found.period.label}: what came in")  # fmt: skip
+        showing.table(_went(source, found.currency), right=[found.currency],
+                      title=f"{source.source}, {found.period.label}: where it went")  # fmt: skip
+    if found.documents:
+        showing.table([
+            {"document": one.number, "status": showing.status(one.status), "exact": one.exact, "rounding": one.rounding_difference,
+             "at most": one.bound, "subtotal": wording.money(one.subtotal, found.currency), "of the period": one.in_period}
+            for one in found.documents
+        ], right=["exact", "rounding", "at most", "subtotal", "of the period"], title="Rounding, once per document")  # fmt: skip
+        showing.say(f"Rounding of all documents: {wording.exact(found.rounding_difference)} {found.currency}, "
+                    f"at most {wording.exact(found.rounding_bound)}.")  # fmt: skip
+    if found.difference == 0:
+        showing.say("Difference: 0. Everything that came in is accounted for, to the last digit.", "green")
+    else:
+        showing.say(f"Difference: {wording.exact(found.difference)} {found.currency}. Run `chargeback verify`.", "bold red")
+
+
+def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
+    return [
+        {"": "received", "rows": source.received.rows, currency: source.received.amount},
+        {"": "in the ledger", "rows": source.ledger.rows, currency: source.ledger.amount},
+        {"": "residual beyond 18 decimals", "rows": None, currency: source.residual},
+        {"": "in quarantine", "rows": source.quarantined.rows, currency: source.quarantined.amount},
+        {"": "waived", "rows": source.waived.rows, currency: source.waived.amount},
+        {"": "difference", "rows": None, currency: _difference(source.difference)},
+    ]
+
+
+def _went(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
+    drafts = f"not yet invoiced ({wording.exact(source.on_drafts)} of it on drafts)"
+    return [
+        {"": "allocated", currency: source.allocated},
+        {"": "  invoiced", currency: source.invoiced},
+        {"": "  written off", currency: source.written_off},
+        {"": f"  {drafts if source.on_drafts else 'not yet invoiced'}", currency: source.not_yet_invoiced},
+        {"": "  unattributed", currency: source.unattributed},
+        {"": "not allocated yet", currency: source.not_allocated},
+        {"": "difference", currency: _difference(source.allocation_difference)},
+    ]
+
+
+def _difference(amount: object) -> Text:
+    shown = showing.inert(amount)
+    return Text(shown, "green" if shown == "0" else "bold red")
+
+
+def show_standing(found: Standing) -> None:
+    """Show documents, what waits and for whom, and the last runs."""
+    what = f"Documents of {found.period.label}" if found.period else "Documents"
+    show_documents(found.documents, what)
+    if found.totals:
+        showing.say(", ".join(f"{one.count} {one.status} {showing.money(one.total, found.currency)}"
+                              for one in found.totals))  # fmt: skip
+    showing.heading("What waits")
+    for sentence, style in _waiting(found):
+        showing.say(f"  {sentence}", style)
+    if found.recent_runs:
+        showing.table([
+            {"started": f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC", "flow": run.flow, "period": run.period,
+             "ended": Text(run.state.replace("_", " "), RUN_STYLES.get(run.state, "")), "seconds": run.seconds,
+             "steps": run.step_count, "error": run.error}
+            for run in found.recent_runs
+        ], right=["seconds", "steps"], title="Last runs")  # fmt: skip
+
+
+def _waiting(found: Standing) -> Iterable[tuple[str, str]]:
+    """What somebody or the next run has to do, in the order of urgency."""
+    sentences = []
+    if found.open_quarantine:
+        sentences.append((f"{found.open_quarantine} refused rows wait for a decision: `chargeback quarantine list`", "yellow"))
+    if found.stale_drafts:
+        sentences.append((f"stale drafts, to be generated again: {', '.join(found.stale_drafts)}", "yellow"))
+    if found.days_to_allocate:
+        sentences.append((f"{found.days_to_allocate} days changed and are to be allocated: `chargeback allocate`", "yellow"))
+    if found.not_allocated:
+        sentences.append((f"{wording.exact(found.not_allocated)} {found.currency} is not allocated yet", "yellow"))
+    if found.unattributed:
+        sentences.append((f"{wording.exact(found.unattributed)} {found.currency} has no owner and is billed to nobody", "yellow"))
+    return sentences or [("nothing", "green")]

@@ -1,0 +1,125 @@
+"""How answers are shown: tables and sentences for people, JSON for programs.
+
+Owns layout only. Names from outside are shown as they are written: no markup of theirs is obeyed and no
+control character reaches the terminal. Amounts are shown with every digit they have.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Protocol
+from uuid import UUID
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from chargeback.documents import wording
+from chargeback.periods import Period
+
+WIDTH_WITHOUT_TERMINAL = 200
+STATUS_STYLES = {"paid": "green", "sent": "cyan", "overdue": "bold red", "cancelled": "dim",
+                 "draft": "yellow", "pending": "yellow"}  # fmt: skip
+
+
+class Show(Protocol):
+    """Called while long work goes on: what is being done, how much is done, of how much if known."""
+
+    def __call__(self, what: str, done: int, total: int | None) -> None: ...
+
+
+def screen() -> Console:
+    """Where answers go. Without a terminal lines are not folded, so that programs can read them."""
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(width=width, highlight=False, emoji=False, soft_wrap=False)
+
+
+def say(sentence: str | Text, style: str = "") -> None:
+    """Show a sentence; long ones are not cut, so that paths can be copied."""
+    shown = sentence if isinstance(sentence, Text) else Text(inert(sentence), style)
+    screen().print(shown, soft_wrap=True)
+
+
+def heading(words: str) -> None:
+    """Show a heading with a blank line above it."""
+    say("")
+    say(words, "bold")
+
+
+def inert(value: object) -> str:
+    """A value as text on one line, its control characters made visible."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return wording.exact(value)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+def table(rows: Sequence[Mapping[str, object]], right: Iterable[str] = (), title: str | None = None) -> None:
+    """Show rows under the names of their columns; `right` names those that are set to the right."""
+    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    numbers = set(right)
+    for name in rows[0] if rows else ():
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(value if isinstance(value, Text) else Text(inert(value)) for value in row.values()))
+    screen().print(made)
+
+
+def status(value: str) -> Text:
+    """A document's status in its colour."""
+    return Text(inert(value), STATUS_STYLES.get(value, ""))
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """A printed amount with its currency."""
+    return f"{wording.money(amount, currency)} {currency}"
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON: amounts as text without exponent, dates as ISO 8601."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
+    """A value as JSON has it."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, Period):
+        return value.label
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    return value
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Show]:
+    """A progress bar for long work: on a terminal only, and gone when the work is done."""
+    console = Console(stderr=True, highlight=False, emoji=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"),
+               TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None, count="")
+
+        def show(what: str, done: int, total: int | None) -> None:
+            count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+            bar.update(task, description=inert(what), completed=done, total=total, count=count)
+
+        yield show

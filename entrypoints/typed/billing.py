@@ -1,0 +1,144 @@
+"""Commands that share out cost and bill it."""
+
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from entrypoints.typed.parameters import AsJson, OnDate, Reason
+
+GROUP = Group("What goes out", sort_key=3)
+
+
+def register(app: App) -> None:
+    """Add these commands to the command line."""
+    for command in (bill, allocate, invoice, send, pay, cancel, move, sweep, publish):
+        app.command(command, group=GROUP)
+
+
+def bill(period: str, /, *, on: OnDate = None, as_json: AsJson = False) -> int:
+    """Bill a period: sync, allocate, draft, issue, publish and verify, by the flow monthly-billing.
+
+    Runs on the stack of `chargeback up`, or starts one for the time being. Doing it again does only what is new.
+
+    Args:
+        period: Month or days to bill, like 2026-10.
+    """
+    from entrypoints.commands import runs
+
+    return runs.bill(period, on, as_json)
+
+
+def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
+    """Share out the cost of every day that needs it; days with nothing new are untouched.
+
+    Args:
+        period: Month or days, like 2026-10; without it, all days.
+    """
+    from entrypoints.commands import billing
+
+    return billing.allocate(period, as_json)
+
+
+def invoice(
+    period: str,
+    /,
+    *,
+    team: str | None = None,
+    user: str | None = None,
+    everybody: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    number: str | None = None,
+    on: OnDate = None,
+    as_json: AsJson = False,
+) -> int:
+    """Draft an invoice for one payer, or refresh its draft, and publish its PDF.
+
+    It claims what no other document holds, and tells what others hold.
+
+    Args:
+        period: Month or days to bill, like 2026-10.
+        team: Team to bill.
+        user: User to bill, in the team if one is given.
+        everybody: Bill all payers together in one invoice.
+        number: A number of your own; without it, the next in line.
+    """
+    from entrypoints.commands import billing
+
+    return billing.invoice(period, team, user, everybody, number, on, as_json)
+
+
+def send(invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False) -> int:
+    """Issue a draft: date it, freeze it, publish its PDF.
+
+    Args:
+        invoice: Its number or id.
+    """
+    from entrypoints.commands import billing
+
+    return billing.move(invoice, "sent", on, reason, as_json=as_json)
+
+
+def pay(invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False) -> int:
+    """Note that an invoice was paid.
+
+    Args:
+        invoice: Its number or id.
+    """
+    from entrypoints.commands import billing
+
+    return billing.move(invoice, "paid", on, reason, as_json=as_json)
+
+
+def cancel(
+    invoice: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    rebill: bool = True,
+    as_json: AsJson = False,
+) -> int:
+    """Cancel a document; after issue this makes a credit note and frees its cost to be billed again.
+
+    Args:
+        invoice: Its number or id.
+        rebill: With --no-rebill the cost is written off: it stays claimed.
+    """
+    from entrypoints.commands import billing
+
+    return billing.move(invoice, "cancelled", on, reason, is_rebillable=rebill, as_json=as_json)
+
+
+def move(
+    invoice: str, status: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+) -> int:
+    """Move a document to a status; one that has it already stays as it is.
+
+    Args:
+        invoice: Its number or id.
+        status: draft, pending, sent, paid, overdue or cancelled.
+    """
+    from entrypoints.commands import billing
+
+    return billing.move(invoice, status, on, reason, as_json=as_json)
+
+
+def sweep(
+    *,
+    as_of: Annotated[str, Parameter(help="The day to look from; an invoice due that day is still in time.")],
+    as_json: AsJson = False,
+) -> int:
+    """Mark sent invoices past their due date overdue; what is overdue stays so."""
+    from entrypoints.commands import billing
+
+    return billing.sweep(as_of, as_json)
+
+
+def publish(period: str, /, *, as_json: AsJson = False) -> int:
+    """Publish the documents' PDFs and a report per team and user; the same figures give the same files.
+
+    Args:
+        period: Month or days, like 2026-10.
+    """
+    from entrypoints.commands import billing
+
+    return billing.publish(period, as_json)

@@ -1,0 +1,68 @@
+"""Commands that look at the books and prove them."""
+
+from cyclopts import App, Group
+
+from entrypoints.typed.parameters import AsJson
+
+GROUP = Group("The books", sort_key=4)
+
+
+def register(app: App) -> None:
+    """Add these commands to the command line."""
+    for command in (status, show, verify, reconcile, digest):
+        app.command(command, group=GROUP)
+
+
+def status(period: str | None = None, /, *, as_json: AsJson = False) -> int:
+    """Show where things stand: documents, what needs a person, what waits, the last runs.
+
+    Args:
+        period: Month or days, like 2026-10; without it, everything.
+    """
+    from entrypoints.commands import books
+
+    return books.status(period, as_json)
+
+
+def show(invoice: str, /, *, as_json: AsJson = False) -> int:
+    """Show one document whole: lines, totals, who used what, history and PDF.
+
+    Args:
+        invoice: Its number or id.
+    """
+    from entrypoints.commands import books
+
+    return books.show(invoice, as_json)
+
+
+def verify(period: str | None = None, /, *, as_json: AsJson = False) -> int:
+    """Prove that the books tie out; exit status 1 names what is broken.
+
+    Args:
+        period: Only the days and documents of this month or these days; without it, everything.
+    """
+    from entrypoints.commands import books
+
+    return books.verify(period, as_json)
+
+
+def reconcile(period: str, /, *, as_json: AsJson = False) -> int:
+    """Show per source what came in and what became of it, exactly; exit status 1 for a difference.
+
+    Args:
+        period: Month or days, like 2026-10.
+    """
+    from entrypoints.commands import books
+
+    return books.reconcile(period, as_json)
+
+
+def digest(*, parts: bool = False, as_json: AsJson = False) -> int:
+    """Print a digest of the books: two ledgers with the same one say the same, to the last digit.
+
+    Args:
+        parts: Print the digest of each part too, to find where two ledgers differ.
+    """
+    from entrypoints.commands import books
+
+    return books.digest(parts, as_json)

@@ -1,0 +1,1 @@
+"""Measurements beside floors taken in the same run, since machines differ and are noisy: `make bench`."""

@@ -1,0 +1,53 @@
+"""`make bench`: every figure of the README, beside a floor measured in the same run.
+
+Options: `--records N` (default 1,000,000), `--teams N` (1,000), `--documents N` (1,000).
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import make_url
+
+from chargeback.settings import settings
+from entrypoints.postgres import owner_url, start_postgres, stop_postgres
+from tests.benchmarks import documents, ledger
+from tests.postgres import Server
+
+
+def main() -> int:
+    """Measure, print, and say by the exit status whether every goal was met."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--teams", type=int, default=1_000)
+    parser.add_argument("--documents", type=int, default=1_000)
+    asked = parser.parse_args()
+    table = Table("what", "seconds", "floor", "result", "goal", "", title=f"{os.cpu_count()} cores")
+    are_met = True
+    with tempfile.TemporaryDirectory(prefix="cb-bench-") as folder:
+        Path(folder).chmod(0o755)
+        os.environ["CHARGEBACK_HOME"] = folder
+        settings.cache_clear()
+        start_postgres(Path(folder))
+        try:
+            server = Server(Path(str(make_url(owner_url(Path(folder))).query["host"])))
+            figures = [
+                *ledger.measure(server, Path(folder), asked.records, asked.teams),
+                *documents.measure(asked.documents, os.cpu_count() or 1),
+            ]
+        finally:
+            stop_postgres(Path(folder))
+    for one in figures:
+        floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
+        table.add_row(one.name, f"{one.seconds:.2f}", floor, one.figure, one.goal, "met" if one.is_met else "MISSED")
+        are_met = are_met and one.is_met
+    Console(width=150).print(table)
+    return 0 if are_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
