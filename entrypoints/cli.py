@@ -43,13 +43,17 @@ for group in (installation, usage, billing, books):
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    verbose: Annotated[bool, Parameter(negative="", help="Log to standard error, and say more of errors.")] = False,
+    verbose: Annotated[
+        bool, Parameter(negative="", help="Log to standard error, and say more of errors.")
+    ] = False,
 ) -> int:
     """Run the command that the tokens name."""
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("chargeback").setLevel(logging.INFO)
-    status: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    status: int | None = app(
+        tokens, exit_on_error=False, print_error=False, result_action="return_value"
+    )
     return status or 0
 
 
@@ -57,7 +61,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Nothing it raises leaves this function."""
     given = list(sys.argv[1:] if tokens is None else tokens)
     try:
-        status: int = app.meta(given, exit_on_error=False, print_error=False, result_action="return_value")
+        status: int = app.meta(
+            given, exit_on_error=False, print_error=False, result_action="return_value"
+        )
         sys.stdout.flush()
         return status or 0
     except ChargebackError as error:
@@ -65,7 +71,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _complain(f"{error}; `chargeback --help` shows how it is called", INVALID)
     except KeyboardInterrupt:
-        return _complain("stopped; what was committed stays, and running it again does the rest", INTERRUPTED)
+        return _complain(
+            "stopped; what was committed stays, and running it again does the rest", INTERRUPTED
+        )
     except BrokenPipeError:
         # Whoever read our answer has seen enough; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,8 +5,9 @@ again, nothing changes, and the digest proves it.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -24,11 +25,13 @@ from chargeback.settings import settings
 from chargeback.views import InvoiceRow
 from entrypoints import figures, showing
 from entrypoints.commands.asked import actor
+from entrypoints.commands.runs import MONTHLY_BILLING
 from entrypoints.flow_runs import Ended, run_deployment
 from entrypoints.ledger_at_hand import using_environment
 from entrypoints.run_display import busy, tell, watching
 from entrypoints.stack import Stack, running
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
+from tasks.publish_documents import publish_invoices, publish_reports
 
 PERIOD = Period.month("2026-10")
 SOURCE = "cost-tracker"
@@ -37,6 +40,7 @@ COMPANY = Path("examples/company.yaml")
 ISSUED_ON = date(2026, 11, 1)
 # Nineteen days after issue: past the 14 days of one team, within the 30 of the others.
 LOOKED_AT_ON = date(2026, 11, 20)
+PAYABLE = (InvoiceStatus.SENT, InvoiceStatus.OVERDUE, InvoiceStatus.PAID)
 
 
 def run() -> int:
@@ -65,12 +69,19 @@ def _starting() -> Iterator[Stack]:
     begun = time.monotonic()
     with busy("Starting") as now, running(settings().home, say=now.update) as stack:
         now.stop()
-        what = f"Running under {stack.home}" if stack.is_ours else f"The stack of {stack.home} is up already"
-        tell(what, time.monotonic() - begun)
+        ours, theirs = f"Running under {stack.home}", f"The stack of {stack.home} is up already"
+        tell(ours if stack.is_ours else theirs, time.monotonic() - begun)
         yield stack
-        now.update("Stopping what was started")
         if stack.is_ours:
+            now.update("Stopping what was started")
             now.start()
+
+
+@contextmanager
+def _timed() -> Iterator[Callable[[str], None]]:
+    """Times a part of the demo: call what it gives with the words for it, once it is done."""
+    begun = time.monotonic()
+    yield lambda words: tell(words, time.monotonic() - begun)
 
 
 def _digest() -> str:
@@ -81,53 +92,73 @@ def _digest() -> str:
 def _load_company() -> None:
     """Teams, owners and rules, and where usage comes from. Raises Refused in a ledger used for something else."""
     showing.heading("Loading the example company")
-    begun = time.monotonic()
     file = settings().root / COMPANY
-    with transaction() as connection:
-        others = [source.name for source in usage_sources.sources(connection) if source.name != SOURCE]
+    with _timed() as done, transaction() as connection:
+        others = [
+            source.name for source in usage_sources.sources(connection) if source.name != SOURCE
+        ]
         if others:
             raise Refused(
                 "demo_not_alone",
                 f"this ledger reads usage from {', '.join(others)}, and the demo would mix its own into it; "
                 "set CHARGEBACK_HOME to an empty folder for the demo",
             )
-        counts = payers.import_file(connection, read(file.read_text(encoding="utf-8"), str(COMPANY)), actor())
-        is_new = usage_sources.put(connection, SOURCE, "cost_tracker", SourceRole.ALLOCATE, CONFIG, actor())
-    changed = f"{counts.teams} teams, {counts.users} users, {counts.owners} owners and {counts.rules} rules"
-    is_changed = any((counts.teams, counts.users, counts.memberships, counts.owners, counts.rules, is_new))
-    tell(f"{changed} of {COMPANY}, usage from {CONFIG['path']}" if is_changed else "All of it was there already",
-         time.monotonic() - begun)  # fmt: skip
+        counts = payers.import_file(
+            connection, read(file.read_text(encoding="utf-8"), str(COMPANY)), actor()
+        )
+        is_new = usage_sources.put(
+            connection, SOURCE, "cost_tracker", SourceRole.ALLOCATE, CONFIG, actor()
+        )
+        if is_new or any(asdict(counts).values()):
+            changed = ", ".join(f"{number} {what}" for what, number in asdict(counts).items())
+            done(f"{COMPANY}: {changed}; usage from {CONFIG['path']}")
+        else:
+            done("All of it was there already")
 
 
 def _bill(stack: Stack) -> Ended:
     """October, billed on the first of November by the deployed flow."""
     showing.heading(f"Billing {PERIOD.label} with the flow monthly-billing, dated {ISSUED_ON}")
     parameters = {"period": PERIOD.label, "business_date": ISSUED_ON.isoformat()}
-    begun = time.monotonic()
-    with watching() as watch:
-        ended = run_deployment(stack, "monthly-billing/chargeback", parameters, watch)
-    tell("The run is done", time.monotonic() - begun)
+    with _timed() as done:
+        with watching() as watch:
+            ended = run_deployment(stack, MONTHLY_BILLING, parameters, watch)
+        done("The run is over")
     return ended
 
 
 def _collect() -> None:
     """The first invoice is paid, and what is overdue by then becomes so; their PDFs say it."""
-    from tasks.publish_documents import publish_invoices
-
     showing.heading(f"Collecting, as of {LOOKED_AT_ON}")
-    begun = time.monotonic()
-    billed = [row for row in _documents() if row.kind is DocumentKind.INVOICE and row.status is not InvoiceStatus.CANCELLED]
-    with transaction() as connection:
-        for row in billed[:1]:
-            moved = issuing.move(connection, issuing.find(connection, row.number), InvoiceStatus.PAID, LOOKED_AT_ON, actor(),
-                                 "the demo's payment")  # fmt: skip
-            tell(f"{row.number} of {row.team_id or row.user_id} is " + ("paid" if moved.has_changed else "paid already"),
-                 time.monotonic() - begun)  # fmt: skip
-    with transaction() as connection:
+    with _timed() as done:
+        done(_pay_first())
+    with _timed() as done, transaction() as connection:
         overdue = issuing.sweep(connection, LOOKED_AT_ON, actor())
-    tell(f"Overdue now: {', '.join(overdue)}" if overdue else "Nothing became overdue", time.monotonic() - begun)
-    counts = publish_invoices.fn(PERIOD.label)
-    tell(f"Published their PDFs again, {counts['new']} of them changed", time.monotonic() - begun)
+        done(f"Overdue now: {', '.join(overdue)}" if overdue else "Nothing became overdue")
+    with _timed() as done:
+        invoices_published = publish_invoices.fn(PERIOD.label)
+        reports_published = publish_reports.fn(PERIOD.label)
+        new = invoices_published["new"] + reports_published["new"]
+        done(f"Published the PDFs and reports that say so: {new} new files")
+
+
+def _pay_first() -> str:
+    """Pay the first invoice that was issued, and say so."""
+    for row in _documents():
+        if row.kind is DocumentKind.INVOICE and row.status in PAYABLE:
+            with transaction() as connection:
+                found = issuing.find(connection, row.number)
+                moved = issuing.move(
+                    connection,
+                    found,
+                    InvoiceStatus.PAID,
+                    LOOKED_AT_ON,
+                    actor(),
+                    "the demo's payment",
+                )
+            has_paid = "is paid" if moved.has_changed else "was paid already"
+            return f"{row.number} of {row.team_id or row.user_id} {has_paid}"
+    return "No invoice was issued, so none is paid"
 
 
 def _documents() -> list[InvoiceRow]:
@@ -153,21 +184,31 @@ def _show_result() -> None:
 def _prove() -> bool:
     """Whether every invariant holds, of everything."""
     showing.heading("Verifying")
-    begun = time.monotonic()
-    with snapshot() as connection:
+    with _timed() as done, snapshot() as connection:
         looked_at = reach(connection, None)
         broken = verify(connection, None, FileStore(settings().files))
-    for one in broken:
-        showing.say(f"  {one.sentence}", "bold red")
-    words = f"The books tie out: all {len(INVARIANTS)} invariants hold, {looked_at.days} days and {looked_at.documents_count} documents"
-    tell("The books do not tie out" if broken else words, time.monotonic() - begun, has_failed=bool(broken))
+        for one in broken:
+            showing.say(f"  {one.sentence}", "bold red")
+        if broken:
+            done(f"The books do not tie out: {len(broken)} findings")
+        else:
+            seen = f"{looked_at.days} days and {looked_at.documents_count} documents"
+            done(f"The books tie out: all {len(INVARIANTS)} invariants hold for {seen}")
     return not broken
 
 
 def _say_what_changed(before: str, after: str) -> None:
     showing.say("")
     if before == after:
-        showing.say(Text("Nothing changed: the books are the same as before, to the last digit.", "bold green"))
+        showing.say(
+            Text(
+                "Nothing changed: the books are the same as before, to the last digit.",
+                "bold green",
+            )
+        )
         showing.say(f"Their digest is {after}.", "dim")
     else:
-        showing.say("Run the demo again: nothing will change. `chargeback status` and `chargeback show INVOICE` look closer.")
+        showing.say("Run it again and nothing will change. To look closer:")
+        showing.say("  chargeback status")
+        showing.say("  chargeback show INV-20261101-0001")
+        showing.say("  chargeback reconcile 2026-10 --json")

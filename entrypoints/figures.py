@@ -12,7 +12,12 @@ from entrypoints import showing
 from models.enums import DocumentKind
 
 MOST_SHOWN = 50
-RUN_STYLES = {"completed": "green", "failed": "bold red", "needs_a_person": "yellow", "running": "cyan"}
+RUN_STYLES = {
+    "completed": "green",
+    "failed": "bold red",
+    "needs_a_person": "yellow",
+    "running": "cyan",
+}
 
 
 def show_documents(rows: Iterable[InvoiceRow], title: str) -> None:
@@ -46,16 +51,21 @@ def show_reconciliation(found: Reconciliation) -> None:
                       title=f"{source.source}, {found.period.label}: where it went")  # fmt: skip
     if found.documents:
         showing.table([
-            {"document": one.number, "status": showing.status(one.status), "exact": one.exact, "rounding": one.rounding_difference,
-             "at most": one.bound, "subtotal": wording.money(one.subtotal, found.currency), "of the period": one.in_period}
+            {"document": one.number, "status": showing.status(one.status), "exact": one.exact,
+             "rounding": one.rounding_difference, "at most": one.bound,
+             "subtotal": wording.money(one.subtotal, found.currency), "of the period": one.in_period}
             for one in found.documents
-        ], right=["exact", "rounding", "at most", "subtotal", "of the period"], title="Rounding, once per document")  # fmt: skip
+        ], right=["exact", "rounding", "at most", "subtotal", "of the period"],
+            title="Rounding, once per document")  # fmt: skip
         showing.say(f"Rounding of all documents: {wording.exact(found.rounding_difference)} {found.currency}, "
                     f"at most {wording.exact(found.rounding_bound)}.")  # fmt: skip
     if found.difference == 0:
-        showing.say("Difference: 0. Everything that came in is accounted for, to the last digit.", "green")
+        showing.say(
+            "Difference: 0. Everything that came in is accounted for, to the last digit.", "green"
+        )
     else:
-        showing.say(f"Difference: {wording.exact(found.difference)} {found.currency}. Run `chargeback verify`.", "bold red")
+        lost = f"{wording.exact(found.difference)} {found.currency}"
+        showing.say(f"Difference: {lost}. Run `chargeback verify`.", "bold red")
 
 
 def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
@@ -75,7 +85,10 @@ def _went(source: SourceReconciliation, currency: str) -> list[dict[str, object]
         {"": "allocated", currency: source.allocated},
         {"": "  invoiced", currency: source.invoiced},
         {"": "  written off", currency: source.written_off},
-        {"": f"  {drafts if source.on_drafts else 'not yet invoiced'}", currency: source.not_yet_invoiced},
+        {
+            "": f"  {drafts if source.on_drafts else 'not yet invoiced'}",
+            currency: source.not_yet_invoiced,
+        },
         {"": "  unattributed", currency: source.unattributed},
         {"": "not allocated yet", currency: source.not_allocated},
         {"": "difference", currency: _difference(source.allocation_difference)},
@@ -97,6 +110,7 @@ def show_standing(found: Standing) -> None:
     showing.heading("What waits")
     for sentence, style in _waiting(found):
         showing.say(f"  {sentence}", style)
+    showing.say("")
     if found.recent_runs:
         showing.table([
             {"started": f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC", "flow": run.flow, "period": run.period,
@@ -106,17 +120,17 @@ def show_standing(found: Standing) -> None:
         ], right=["seconds", "steps"], title="Last runs")  # fmt: skip
 
 
-def _waiting(found: Standing) -> Iterable[tuple[str, str]]:
+def _waiting(found: Standing) -> list[tuple[str, str]]:
     """What somebody or the next run has to do, in the order of urgency."""
-    sentences = []
-    if found.open_quarantine:
-        sentences.append((f"{found.open_quarantine} refused rows wait for a decision: `chargeback quarantine list`", "yellow"))
-    if found.stale_drafts:
-        sentences.append((f"stale drafts, to be generated again: {', '.join(found.stale_drafts)}", "yellow"))
-    if found.days_to_allocate:
-        sentences.append((f"{found.days_to_allocate} days changed and are to be allocated: `chargeback allocate`", "yellow"))
-    if found.not_allocated:
-        sentences.append((f"{wording.exact(found.not_allocated)} {found.currency} is not allocated yet", "yellow"))
-    if found.unattributed:
-        sentences.append((f"{wording.exact(found.unattributed)} {found.currency} has no owner and is billed to nobody", "yellow"))
-    return sentences or [("nothing", "green")]
+    no_pool, nobody = (
+        f"{wording.exact(amount)} {found.currency}"
+        for amount in (found.not_allocated, found.unattributed)
+    )
+    every = [
+        (found.open_quarantine, f"{found.open_quarantine} refused rows wait for a decision: `chargeback quarantine list`"),
+        (found.stale_drafts, f"stale drafts, to be generated again: {', '.join(found.stale_drafts)}"),
+        (found.days_to_allocate, f"{found.days_to_allocate} days changed since they were allocated: `chargeback allocate`"),
+        (found.not_allocated, f"{no_pool} is not allocated yet"),
+        (found.unattributed, f"{nobody} has no owner and is billed to nobody"),
+    ]  # fmt: skip
+    return [(sentence, "yellow") for waits, sentence in every if waits] or [("nothing", "green")]

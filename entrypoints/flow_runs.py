@@ -25,7 +25,10 @@ from tasks.verify_books import BooksBroken
 POLL_SECONDS = 0.3
 # A worker that is there takes a run within seconds; past this somebody should look.
 PICK_UP_SECONDS = 60
-ERRORS = {kind.__name__: kind for kind in (errors.Refused, errors.NotFound, errors.Invalid, Unavailable, BooksBroken)}
+ERRORS = {
+    kind.__name__: kind
+    for kind in (errors.Refused, errors.NotFound, errors.Invalid, Unavailable, BooksBroken)
+}
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,23 @@ def run_deployment(stack: Stack, name: str, parameters: Mapping[str, Any], watch
 
     Raises what the run ended with: the kind of error that stopped it, or Unavailable where Prefect lost it.
     """
-    with temporary_settings({PREFECT_API_URL: stack.prefect_api_url}), get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_API_URL: stack.prefect_api_url}),
+        get_client(sync_client=True) as client,
+    ):
         run_id = _start(client, name, parameters)
         begun = time.monotonic()
         while True:
             stack.mend()
             state = client.read_flow_run(run_id).state
-            watch(state.name if state else "Scheduled", _steps(run_id))
+            watch((state and state.name) or "Scheduled", _steps(run_id))
             if state is not None and state.is_final():
                 break
-            if state is not None and state.is_scheduled() and time.monotonic() - begun > PICK_UP_SECONDS:
+            if (
+                state is not None
+                and state.is_scheduled()
+                and time.monotonic() - begun > PICK_UP_SECONDS
+            ):
                 watch("No worker takes the run; is one running? It waits", [])
             time.sleep(POLL_SECONDS)
     if not state.is_completed():
@@ -88,13 +98,18 @@ def _failure(name: str, run_id: UUID, said: str) -> ChargebackError:
     """The error of a run that did not complete, of the kind that its last failed step or its state names."""
     with transaction() as connection:
         held = runs.find(connection, run_id)
-        failed = [step.error for step in runs.steps(connection, run_id) if step.state == "failed" and step.error]
+        failed = [
+            step.error
+            for step in runs.steps(connection, run_id)
+            if step.state == "failed" and step.error
+        ]
     kind, _, sentence = failed[-1].partition(": ") if failed else ("", "", "")
     if kind in ERRORS:
         return ERRORS[kind](f"{name.partition('/')[0].replace('-', '_')}_failed", sentence)
     reason = (held.error if held is not None else None) or said
     return Unavailable(
-        "run_failed", f"the run {run_id} of {name} did not complete ({reason}); look at it in Prefect, then run this again"
+        "run_failed",
+        f"the run {run_id} of {name} did not complete ({reason}); look at it in Prefect, then run this again",
     )
 
 
@@ -105,7 +120,9 @@ def _steps(run_id: UUID) -> list[Step]:
 
 
 def _step(row: Any) -> Step:
-    doing, done = WORDS.get(row.task, (row.task.replace("_", " "), lambda _: row.task.replace("_", " ")))
+    doing, done = WORDS.get(
+        row.task, (row.task.replace("_", " "), lambda _: row.task.replace("_", " "))
+    )
     seconds = (row.ended_at - row.started_at).total_seconds() if row.ended_at else 0.0
     if row.state == "completed":
         return Step(row.task, row.state, done(row.counts), seconds)
@@ -129,12 +146,16 @@ def _allocated(counts: Mapping[str, Any]) -> str:
 
 
 def _drafted(counts: Mapping[str, Any]) -> str:
-    told = [f"{counts[outcome]} {outcome}" for outcome in ("made", "refreshed", "unchanged", "issued") if outcome in counts]
+    outcomes = ("made", "refreshed", "unchanged", "issued")
+    told = [f"{counts[outcome]} {outcome}" for outcome in outcomes if outcome in counts]
     return f"Drafted invoices: {', '.join(told) or 'none was missing'}"
 
 
 WORDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
-    "list_sources": ("Looking for cost trackers", lambda c: f"Cost trackers: {', '.join(c['sources']) or 'none'}"),
+    "list_sources": (
+        "Looking for cost trackers",
+        lambda c: f"Cost trackers: {', '.join(c['sources']) or 'none'}",
+    ),
     "sync_source": ("Reading a cost tracker", _synced),
     "allocate_costs": ("Allocating", _allocated),
     "draft_invoices": ("Drafting the invoices", _drafted),
@@ -143,7 +164,10 @@ WORDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
         "Drawing the PDFs",
         lambda c: f"Published {c['published']} documents as PDF, {c['new']} of them new",
     ),
-    "publish_reports": ("Writing the reports", lambda c: f"Published {c['published']} report files, {c['new']} of them new"),
+    "publish_reports": (
+        "Writing the reports",
+        lambda c: f"Published {c['published']} report files, {c['new']} of them new",
+    ),
     "reconcile_period": ("Reconciling", lambda _: "Reconciled what came in with what became of it"),
     "verify_books": ("Verifying the books", lambda _: "Verified: the books tie out"),
 }

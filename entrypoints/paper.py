@@ -17,9 +17,12 @@ def show(view: InvoiceView) -> None:
     if view.annex:
         showing.table(_annex(view), right=["quantity", "cost"], title="Who used it")
     for number, amount in view.held_elsewhere:
-        showing.say(f"{number} holds {wording.exact(amount)} {view.currency} of this payer's cost in the period.", "yellow")
+        held = f"{wording.exact(amount)} {view.currency}"
+        showing.say(f"{number} holds {held} of this payer's cost in the period.", "yellow")
     if view.is_stale:
-        showing.say("It is stale: its cost was allocated anew. Generate it again to refresh it.", "yellow")
+        showing.say(
+            "It is stale: its cost was allocated anew. Generate it again to refresh it.", "yellow"
+        )
 
 
 def _head(view: InvoiceView) -> list[dict[str, object]]:
@@ -48,7 +51,10 @@ def _totals(view: InvoiceView) -> list[dict[str, object]]:
         {"total": "exact", view.currency: view.exact_total},
         {"total": "rounding", view.currency: view.rounding_difference},
         {"total": "subtotal", view.currency: wording.money(view.subtotal, view.currency)},
-        {"total": f"tax {wording.percent(view.tax_rate)}", view.currency: wording.money(view.tax, view.currency)},
+        {
+            "total": f"tax {wording.percent(view.tax_rate)}",
+            view.currency: wording.money(view.tax, view.currency),
+        },
         {"total": "total", view.currency: wording.money(view.total, view.currency)},
     ]
 

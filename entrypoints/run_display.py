@@ -11,7 +11,11 @@ from entrypoints import showing
 from entrypoints.flow_runs import Step, Watch
 
 # Prefect's names of states before a run begins, in plain words.
-_BEFORE = {"Scheduled": "Waiting for a worker", "Late": "Waiting for a worker", "Pending": "The worker starts the run"}
+_BEFORE = {
+    "Scheduled": "Waiting for a worker",
+    "Late": "Waiting for a worker",
+    "Pending": "The worker starts the run",
+}
 
 
 @contextmanager
@@ -29,7 +33,9 @@ def watching(is_quiet: bool = False) -> Iterator[Watch]:
                     tell(step.words, step.seconds, has_failed=step.state == "failed")
             shown = max(shown, len(done))
             going_on = [step.words for step in steps if step.state == "running"]
-            now.update(showing.inert(going_on[-1] if going_on else _BEFORE.get(state, "The run goes on")))
+            now.update(
+                showing.inert(going_on[-1] if going_on else _BEFORE.get(state, "The run goes on"))
+            )
 
         yield watch
 

@@ -32,7 +32,8 @@ STATUS_STYLES = {"paid": "green", "sent": "cyan", "overdue": "bold red", "cancel
 class Show(Protocol):
     """Called while long work goes on: what is being done, how much is done, of how much if known."""
 
-    def __call__(self, what: str, done: int, total: int | None) -> None: ...
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Show how far the work is."""
 
 
 def screen() -> Console:
@@ -62,14 +63,20 @@ def inert(value: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
-def table(rows: Sequence[Mapping[str, object]], right: Iterable[str] = (), title: str | None = None) -> None:
+def table(
+    rows: Sequence[Mapping[str, object]], right: Iterable[str] = (), title: str | None = None
+) -> None:
     """Show rows under the names of their columns; `right` names those that are set to the right."""
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(
+        box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False
+    )
     numbers = set(right)
     for name in rows[0] if rows else ():
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(value if isinstance(value, Text) else Text(inert(value)) for value in row.values()))
+        made.add_row(
+            *(value if isinstance(value, Text) else Text(inert(value)) for value in row.values())
+        )
     screen().print(made)
 
 
@@ -88,7 +95,7 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
+def plain(value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, Decimal):
         return f"{value:f}"
@@ -115,7 +122,9 @@ def progress(what: str) -> Iterator[Show]:
     console = Console(stderr=True, highlight=False, emoji=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"),
                TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(what, total=None, count="")
 
         def show(what: str, done: int, total: int | None) -> None:

@@ -66,7 +66,10 @@ class Standing:
 
 def standing(connection: Connection, period: Period | None) -> Standing:
     """Where the period stands, or everything there is."""
-    days = {"start": period.start if period else date.min, "end": period.end if period else date.max}
+    days = {
+        "start": period.start if period else date.min,
+        "end": period.end if period else date.max,
+    }
     documents = tuple(invoices.rows(connection, period))
     unattributed, not_allocated, quarantined = connection.execute(_WAITING, days).one()
     currency = connection.execute(text("SELECT currency FROM ledger_settings")).scalar()
@@ -111,5 +114,11 @@ def _run(row: Any) -> RecentRun:
     if row.ended_at is not None:
         seconds = Decimal((row.ended_at - row.started_at).seconds)
     return RecentRun(
-        row.flow, row.parameters.get("period"), row.state, row.started_at, seconds, row.step_count, row.error
+        row.flow,
+        row.parameters.get("period"),
+        row.state,
+        row.started_at,
+        seconds,
+        row.step_count,
+        row.error,
     )

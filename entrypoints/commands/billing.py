@@ -24,7 +24,9 @@ def allocate(period: str | None, as_json: bool) -> int:
     wanted = asked.period(period)
     start, end = (wanted.start, wanted.end) if wanted else (date.min, date.max)
     with ledger_at_hand(), showing.progress("Allocating") as show:
-        counts = allocation.allocate(end, start, lambda month, done, of: show(f"Allocated {month:%Y-%m}", done, of))
+        counts = allocation.allocate(
+            end, start, lambda month, done, of: show(f"Allocated {month:%Y-%m}", done, of)
+        )
     if as_json:
         showing.print_json(asdict(counts))
     elif not counts.days:
@@ -35,15 +37,28 @@ def allocate(period: str | None, as_json: bool) -> int:
             f"{counts.replaced_pools} pools replaced."
         )
     if counts.stale_drafts and not as_json:
-        showing.say(f"{counts.stale_drafts} drafts are stale now; generate them again to refresh them.", "yellow")
+        showing.say(
+            f"{counts.stale_drafts} drafts are stale now; generate them again to refresh them.",
+            "yellow",
+        )
     return 0
 
 
 def invoice(
-    period: str, team: str | None, user: str | None, everybody: bool, number: str | None, on: str | None, as_json: bool
+    period: str,
+    team: str | None,
+    user: str | None,
+    everybody: bool,
+    number: str | None,
+    on: str | None,
+    as_json: bool,
 ) -> int:
     """Draft or refresh one payer's invoice, publish its PDF, and show it whole."""
-    payer, wanted, day = asked.payer(team, user, everybody), Period.parse(period), asked.business_date(on)
+    payer, wanted, day = (
+        asked.payer(team, user, everybody),
+        Period.parse(period),
+        asked.business_date(on),
+    )
     with ledger_at_hand():
         from tasks.bill_payers import draft_invoice
 
@@ -53,7 +68,10 @@ def invoice(
     if as_json:
         showing.print_json({"outcome": made["outcome"], **showing.plain(view), "pdf": pdf})
         return 0
-    showing.say(_OUTCOMES[made["outcome"]].format(number=view.number, payer=payer, period=wanted.label), "bold")
+    showing.say(
+        _OUTCOMES[made["outcome"]].format(number=view.number, payer=payer, period=wanted.label),
+        "bold",
+    )
     paper.show(view)
     showing.say(f"PDF  {pdf}")
     return 0
@@ -80,14 +98,22 @@ def _published(number: str) -> tuple[InvoiceView, str]:
 
 
 def move(
-    given: str, status: str, on: str | None, reason: str | None, *, is_rebillable: bool = True, as_json: bool
+    given: str,
+    status: str,
+    on: str | None,
+    reason: str | None,
+    *,
+    is_rebillable: bool = True,
+    as_json: bool,
 ) -> int:
     """Move a document to a status, and publish its PDF as it stands then, with a credit note's if one came of it."""
     wanted, day = invoice_status.parse(status), asked.business_date(on)
     with ledger_at_hand():
         with transaction() as connection:
             invoice_id = issuing.find(connection, given)
-            moved = issuing.move(connection, invoice_id, wanted, day, asked.actor(), reason, is_rebillable)
+            moved = issuing.move(
+                connection, invoice_id, wanted, day, asked.actor(), reason, is_rebillable
+            )
         pdfs = _published_after(moved)
     if as_json:
         showing.print_json({"number": moved.number, "status": moved.status, "changed": moved.has_changed,
@@ -155,6 +181,7 @@ def publish(period: str, as_json: bool) -> int:
         showing.print_json({"invoices": drawn, "reports": {**reports, "overview": overview}})
         return 0
     new = drawn["new"] + reports["new"]
-    showing.say(f"{drawn['published']} documents and {reports['published']} report files are published, {new} of them new.")
+    published = f"{drawn['published']} documents and {reports['published']} report files"
+    showing.say(f"{published} are published, {new} of them new.")
     showing.say(f"Begin at {overview}")
     return 0

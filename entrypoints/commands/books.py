@@ -43,7 +43,11 @@ def show(given: str, as_json: bool) -> int:
          "why": one["reason"]}
         for one in history
     ], title="History")  # fmt: skip
-    showing.say(f"PDF  {path}" if path else "No PDF of it was published yet; `chargeback publish` does that.")
+    showing.say(
+        f"PDF  {path}"
+        if path
+        else "No PDF of it was published yet; `chargeback publish` does that."
+    )
     return 0
 
 
@@ -55,13 +59,17 @@ def verify(period: str | None, as_json: bool) -> int:
         looked_at = reach(connection, wanted)
         broken = verified(connection, wanted, files, progress)
     if as_json:
-        showing.print_json({"holds": not broken, "period": wanted, "reach": str(looked_at), "broken": broken})
+        showing.print_json(
+            {"holds": not broken, "period": wanted, "reach": str(looked_at), "broken": broken}
+        )
     elif broken:
         showing.table([{"invariant": one.invariant, "what must hold": one.name, "what is wrong": one.sentence}
                        for one in broken])  # fmt: skip
         showing.say(f"The books do not tie out: {len(broken)} findings ({looked_at}).", "bold red")
     else:
-        showing.say(f"The books tie out: all {len(INVARIANTS)} invariants hold ({looked_at}).", "green")
+        showing.say(
+            f"The books tie out: all {len(INVARIANTS)} invariants hold ({looked_at}).", "green"
+        )
     return int(bool(broken))
 
 

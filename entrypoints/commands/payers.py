@@ -30,19 +30,25 @@ def import_file(file: Path, as_json: bool) -> int:
         showing.print_json(counts)
         return 0
     changed = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    showing.say(f"Imported {file}: changed {changed}." if changed else f"{file} says what is so already; nothing changed.")
+    if changed:
+        showing.say(f"Imported {file}: changed {changed}.")
+    else:
+        showing.say(f"{file} says what is so already; nothing changed.")
     return 0
 
 
 def _content(file: Path) -> str:
+    next_step = "give the path of a YAML file"
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise NotFound("file_not_found", f"there is no file {file}; give the path of a YAML file") from None
+        raise NotFound("file_not_found", f"there is no file {file}; {next_step}") from None
     except OSError as error:
-        raise Invalid("file_unreadable", f"{file} cannot be read ({error.strerror}); give the path of a YAML file") from None
+        raise Invalid(
+            "file_unreadable", f"{file} cannot be read ({error.strerror}); {next_step}"
+        ) from None
     except UnicodeDecodeError:
-        raise Invalid("file_unreadable", f"{file} is no text in UTF-8; give the path of a YAML file") from None
+        raise Invalid("file_unreadable", f"{file} is no text in UTF-8; {next_step}") from None
 
 
 def rules(as_json: bool) -> int:
@@ -52,7 +58,9 @@ def rules(as_json: bool) -> int:
     if as_json:
         showing.print_json([_rule_json(one) for one in kept])
     elif not kept:
-        showing.say("There is no rule yet: cost goes to who used it. `chargeback import FILE.yaml` adds rules.")
+        showing.say(
+            "There is no rule yet: cost goes to who used it. `chargeback import FILE.yaml` adds rules."
+        )
     else:
         showing.table([_rule_row(one) for one in kept], right=["priority", "version"])
     return 0
@@ -95,7 +103,8 @@ def _receivers(receivers: Iterable[Receiver]) -> str:
     every = list(receivers)
     weight = sum(one.weight for one in every)
     return ", ".join(
-        f"{one.team_id or one.user_id} {wording.percent(round(Decimal(one.weight) / weight, 4))}" for one in every
+        f"{one.team_id or one.user_id} {wording.percent(round(Decimal(one.weight) / weight, 4))}"
+        for one in every
     )
 
 
@@ -108,12 +117,17 @@ def _validity(first: date, end: date) -> str:
 
 
 def _rule_json(kept: KeptRule) -> dict[str, Any]:
-    rule = {name: value for name, value in asdict(kept.rule).items() if name not in ("key", "is_closing")}
+    rule = {
+        name: value
+        for name, value in asdict(kept.rule).items()
+        if name not in ("key", "is_closing")
+    }
     rule["split_percentages"] = dict(kept.rule.split_percentages)
     rule["valid_from"] = None if kept.rule.valid_from == ALWAYS_FROM else kept.rule.valid_from
     rule["valid_to"] = None if kept.rule.valid_to == ALWAYS_TO else kept.rule.valid_to
     rule["receivers"] = [
-        {"team_id": one.team_id, "user_id": one.user_id, "weight": str(one.weight)} for one in kept.receivers
+        {"team_id": one.team_id, "user_id": one.user_id, "weight": str(one.weight)}
+        for one in kept.receivers
     ]
     return rule
 
@@ -129,7 +143,9 @@ def teams(as_json: bool) -> int:
     if as_json:
         showing.print_json(found)
     elif not found:
-        showing.say("There is no team yet; `chargeback import FILE.yaml` adds them, and usage that names one does too.")
+        showing.say(
+            "There is no team yet; `chargeback import FILE.yaml` adds them, and usage that names one does too."
+        )
     else:
         showing.table([
             {"team": team["team_id"], "name": team["name"], "cost centre": team["cost_center"],

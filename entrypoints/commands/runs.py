@@ -19,7 +19,10 @@ def bill(period: str, on: str | None, as_json: bool) -> int:
     """Run monthly-billing on the stack that is up, or on one of our own, and show what it made."""
     wanted, day = Period.parse(period), asked.business_date(on)
     parameters = {"period": wanted.label, "business_date": day.isoformat()}
-    with busy("Looking for a running stack") as now, running(settings().home, say=now.update) as stack:
+    with (
+        busy("Looking for a running stack") as now,
+        running(settings().home, say=now.update) as stack,
+    ):
         now.stop()
         with using_environment(stack.environment):
             with watching(is_quiet=as_json) as watch:

@@ -19,22 +19,32 @@ from entrypoints.ledger_at_hand import ledger_at_hand
 from models.enums import SourceRole
 
 
-def add_source(name: str, kind: str, role: str, given: Mapping[str, str | None], as_json: bool) -> int:
+def add_source(
+    name: str, kind: str, role: str, given: Mapping[str, str | None], as_json: bool
+) -> int:
     """Keep the source's configuration; a relative path that exists here is kept from the project's root."""
     if kind not in KINDS:
-        raise Invalid("source_kind_unknown", f"{kind!r} is no kind of cost tracker; there is: {', '.join(KINDS)}")
+        raise Invalid(
+            "source_kind_unknown",
+            f"{kind!r} is no kind of cost tracker; there is: {', '.join(KINDS)}",
+        )
     config = {key: value for key, value in given.items() if value is not None}
     if "path" in config:
         config["path"] = _kept_path(config["path"])
     with ledger_at_hand(), transaction() as connection:
         ledger_settings.check(connection)
-        has_changed = usage_sources.put(connection, name, kind, SourceRole(role), config, asked.actor())
+        has_changed = usage_sources.put(
+            connection, name, kind, SourceRole(role), config, asked.actor()
+        )
     if as_json:
-        showing.print_json({"name": name, "kind": kind, "role": role, "config": config, "changed": has_changed})
+        showing.print_json(
+            {"name": name, "kind": kind, "role": role, "config": config, "changed": has_changed}
+        )
         return 0
-    showing.say(f"Source {name} is kept." if has_changed else f"Source {name} is configured so already; nothing changed.")
-    if "path" in config and not (settings().root / config["path"]).exists():
-        showing.say(f"There is no file {settings().root / config['path']} yet; put it there before you sync.", "yellow")
+    already = f"Source {name} is configured so already; nothing changed."
+    showing.say(f"Source {name} is kept." if has_changed else already)
+    if "path" in config and not (file := settings().root / config["path"]).exists():
+        showing.say(f"There is no file {file} yet; put it there before you sync.", "yellow")
     return 0
 
 
@@ -51,7 +61,9 @@ def list_sources(as_json: bool) -> int:
     with ledger_at_hand(), snapshot() as connection:
         sources = usage_sources.sources(connection)
     if as_json:
-        names = [field.name for field in fields(usage_sources.KeptSource) if field.name != "source_id"]
+        names = [
+            field.name for field in fields(usage_sources.KeptSource) if field.name != "source_id"
+        ]
         showing.print_json([{name: getattr(source, name) for name in names} for source in sources])
     elif not sources:
         showing.say("There is no source yet; add one with `chargeback sources add`.")
@@ -71,7 +83,11 @@ def sync(source: str | None, period: str | None, as_json: bool) -> int:
     window = window_of(wanted) if wanted else None
     with ledger_at_hand():
         with transaction() as connection:
-            kept = [usage_sources.find(connection, source)] if source else usage_sources.sources(connection)
+            kept = (
+                [usage_sources.find(connection, source)]
+                if source
+                else usage_sources.sources(connection)
+            )
         with showing.progress("Reading the cost trackers") as show:
             counts = [_sync(one.name, window, show) for one in kept]
     if as_json:
@@ -85,7 +101,9 @@ def sync(source: str | None, period: str | None, as_json: bool) -> int:
 
 def _sync(name: str, window: Any, show: showing.Show) -> SyncCounts:
     show(f"Reading {name}", 0, None)
-    return sync_one(name, now(), window, lambda so_far: show(f"Reading {name}", so_far.received, None))
+    return sync_one(
+        name, now(), window, lambda so_far: show(f"Reading {name}", so_far.received, None)
+    )
 
 
 def _show_counts(counts: list[SyncCounts]) -> None:
@@ -97,7 +115,9 @@ def _show_counts(counts: list[SyncCounts]) -> None:
     if not any(one.new or one.quarantined for one in counts):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
-        showing.say(f"{refused} rows were refused; `chargeback quarantine list` says why.", "yellow")
+        showing.say(
+            f"{refused} rows were refused; `chargeback quarantine list` says why.", "yellow"
+        )
 
 
 def list_quarantine(state: str | None, limit: int, as_json: bool) -> int:

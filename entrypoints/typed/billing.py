@@ -66,7 +66,9 @@ def invoice(
     return billing.invoice(period, team, user, everybody, number, on, as_json)
 
 
-def send(invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False) -> int:
+def send(
+    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+) -> int:
     """Issue a draft: date it, freeze it, publish its PDF.
 
     Args:
@@ -77,7 +79,9 @@ def send(invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: 
     return billing.move(invoice, "sent", on, reason, as_json=as_json)
 
 
-def pay(invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False) -> int:
+def pay(
+    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+) -> int:
     """Note that an invoice was paid.
 
     Args:
@@ -109,7 +113,13 @@ def cancel(
 
 
 def move(
-    invoice: str, status: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+    invoice: str,
+    status: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
 ) -> int:
     """Move a document to a status; one that has it already stays as it is.
 
@@ -124,7 +134,9 @@ def move(
 
 def sweep(
     *,
-    as_of: Annotated[str, Parameter(help="The day to look from; an invoice due that day is still in time.")],
+    as_of: Annotated[
+        str, Parameter(help="The day to look from; an invoice due that day is still in time.")
+    ],
     as_json: AsJson = False,
 ) -> int:
     """Mark sent invoices past their due date overdue; what is overdue stays so."""

@@ -4,9 +4,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs; amounts are text.")]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print JSON for programs; amounts are text.")
+]
 OnDate = Annotated[
     str | None,
-    Parameter(name="--on", help="The business date, like 2026-11-01; without it, today in the billing zone."),
+    Parameter(
+        name="--on",
+        help="The business date, like 2026-11-01; without it, today in the billing zone.",
+    ),
 ]
 Reason = Annotated[str | None, Parameter(help="Why; kept in the audit log.")]

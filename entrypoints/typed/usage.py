@@ -93,7 +93,9 @@ def list_sources(*, as_json: AsJson = False) -> int:
     return usage.list_sources(as_json)
 
 
-def sync(source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False) -> int:
+def sync(
+    source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False
+) -> int:
     """Read new usage from one cost tracker, or from all; rows already held change nothing.
 
     Args:

@@ -68,11 +68,11 @@ USAGE = (
     Damage("a record costs more than it did", {2, 5}, "2026-10-20 has usage of 4", (
         "UPDATE usage_records SET cost = cost + 1 WHERE external_id = 'solo'",)),
     Damage("cells are of a batch that is still open", {2, 5}, "which is still open", (
-        "UPDATE usage_batches SET sealed_at = NULL WHERE batch_id IN"
-        " (SELECT batch_id FROM usage_records WHERE external_id = 'november')",)),
+        ("UPDATE usage_batches SET sealed_at = NULL WHERE batch_id IN"
+        " (SELECT batch_id FROM usage_records WHERE external_id = 'november')"),)),
     Damage("cells are of no batch", {2, 14}, "which does not exist", (
-        "DELETE FROM usage_batches WHERE batch_id IN"
-        " (SELECT batch_id FROM usage_records WHERE external_id = 'november')",)),
+        ("DELETE FROM usage_batches WHERE batch_id IN"
+        " (SELECT batch_id FROM usage_records WHERE external_id = 'november')"),)),
     Damage("a refused row costs more than it did", {14}, "open quarantine 8", (
         "UPDATE usage_quarantine SET raw_cost = 8 WHERE external_id = 'open'",)),
     Damage("a refused row without a day is gone", {14}, "source tracker, unknown days: came in 6 (1 rows)", (
@@ -111,8 +111,8 @@ POOLS = (
 CLAIMS = (
     Damage("an allocation is claimed by two documents", {6, 14}, "is claimed 2 times", (
         "DROP INDEX claimed_once",
-        f"INSERT INTO line_allocations SELECT l.line_id, c.allocation_id FROM line_allocations c, invoice_lines l"
-        f" WHERE c.{_claims_of(ETL)} AND l.{_line_of(LAB_IN_NOVEMBER)} LIMIT 1")),
+        (f"INSERT INTO line_allocations SELECT l.line_id, c.allocation_id FROM line_allocations c, invoice_lines l"
+        f" WHERE c.{_claims_of(ETL)} AND l.{_line_of(LAB_IN_NOVEMBER)} LIMIT 1"))),
     Damage("a draft's line has another quantity", {6}, f"line 1 of {LAB_IN_NOVEMBER} is 2 for 2", (
         f"UPDATE invoice_lines SET quantity = quantity + 1 WHERE {_line_of(LAB_IN_NOVEMBER)}",)),
     Damage("a document claims what another bears", {6}, "borne by team team-x, user u-ops", (
@@ -126,15 +126,15 @@ CLAIMS = (
     Damage("a claim is on nothing", {6}, "allocation -5 of no day (0), which does not exist", (
         f"UPDATE line_allocations SET allocation_id = -5 WHERE {_claims_of(OPS_IN_NOVEMBER)}",)),
     Damage("a draft's claims are released", {6}, "released, but the document is draft", (
-        "UPDATE line_allocations SET released_by_line_id = (SELECT max(line_id) FROM invoice_lines)"
-        f" WHERE {_claims_of(OPS_IN_NOVEMBER)}",)),
+        ("UPDATE line_allocations SET released_by_line_id = (SELECT max(line_id) FROM invoice_lines)"
+        f" WHERE {_claims_of(OPS_IN_NOVEMBER)}"),)),
     Damage("a claim is released by a stranger", {6}, "released by another document than its credit note", (
-        "UPDATE line_allocations SET released_by_line_id = (SELECT max(line_id) FROM invoice_lines)"
-        f" WHERE {_claims_of(SUPPORT)}",)),
+        ("UPDATE line_allocations SET released_by_line_id = (SELECT max(line_id) FROM invoice_lines)"
+        f" WHERE {_claims_of(SUPPORT)}"),)),
     Damage("a cancelled invoice holds on to a retired pool", {6}, "of a retired pool", (
-        f"UPDATE line_allocations SET released_by_line_id = NULL WHERE {_claims_of(SUPPORT)}"
+        (f"UPDATE line_allocations SET released_by_line_id = NULL WHERE {_claims_of(SUPPORT)}"
         " AND allocation_id IN (SELECT allocation_id FROM allocations JOIN cost_pools USING (pool_id)"
-        " WHERE retired_at IS NOT NULL)",)),
+        " WHERE retired_at IS NOT NULL)"),)),
     Damage("a cancelled draft holds claims", {6, 10}, "and is a cancelled draft", (
         f"UPDATE invoices SET status = 'cancelled' WHERE number = '{OPS_IN_NOVEMBER}'",)),
     Damage("a credit note has other lines", {6}, f"line 1 of {LAB} (4) and of its credit note {LAB_CREDIT} (-4)", (
@@ -152,11 +152,11 @@ DOCUMENTS = (
     Damage("a printed line is a cent more", {7}, f"{OPS_IN_NOVEMBER}: lines print 1.01", (
         f"UPDATE invoice_lines SET amount = amount + 0.01 WHERE {_line_of(OPS_IN_NOVEMBER)}",)),
     Damage("printed lines are off and still add up", {7}, "prints 2.01 for 2", (
-        "UPDATE invoice_lines SET amount = amount + CASE position WHEN 1 THEN 0.01 ELSE -0.01 END"
-        f" WHERE {_claims_of(LAB_IN_NOVEMBER)}",)),
+        ("UPDATE invoice_lines SET amount = amount + CASE position WHEN 1 THEN 0.01 ELSE -0.01 END"
+        f" WHERE {_claims_of(LAB_IN_NOVEMBER)}"),)),
     Damage("a subtotal is rounded to the wrong cent", {7}, "rounding 0.01, subtotal 1.01", (
-        "UPDATE invoices SET subtotal = subtotal + 0.01, rounding_difference = 0.01, total = total + 0.01"
-        f" WHERE number = '{OPS_IN_NOVEMBER}'",)),
+        ("UPDATE invoices SET subtotal = subtotal + 0.01, rounding_difference = 0.01, total = total + 0.01"
+        f" WHERE number = '{OPS_IN_NOVEMBER}'"),)),
     Damage("tax is not its rate of the subtotal", {7}, "tax 0.5 at 0, total 1.5", (
         f"UPDATE invoices SET tax = 0.5, total = total + 0.5 WHERE number = '{OPS_IN_NOVEMBER}'",)),
     Damage("two documents have one number", {8}, f"number {LAB_IN_NOVEMBER} is on 2 documents", (
@@ -178,9 +178,9 @@ DOCUMENTS = (
         "UPDATE audit_log SET reason = 'x' WHERE seq = 3",)),
     Damage("an audit entry is gone", {11}, "does not follow on the one before, 2", (
         "DELETE FROM audit_log WHERE seq = 3",)),
-    Damage("the newest audit entry was cut off", {11}, "but its head is at", (
-        "INSERT INTO audit_log SELECT seq + 1, at, actor, action, 'x', 'x', before, after, reason, run_id, hash, hash"
-        " FROM audit_log ORDER BY seq DESC LIMIT 1",
+    Damage("an audit entry was added without its head", {11}, "but its head is at", (
+        ("INSERT INTO audit_log SELECT seq + 1, at, actor, action, 'x', 'x', before, after, reason, run_id, hash, hash"
+        " FROM audit_log ORDER BY seq DESC LIMIT 1"),
         "UPDATE audit_log e SET hash = audit_hash(e) WHERE subject_kind = 'x'")),
     Damage("an amount is no number", {12}, "allocations allocation_id", (
         "ALTER DOMAIN amount DROP CONSTRAINT amount_check",

@@ -4,7 +4,7 @@ from decimal import Decimal
 from itertools import chain
 
 from chargeback.ledger.database import snapshot
-from chargeback.ledger.reconcile import Reconciliation, reconcile, written
+from chargeback.ledger.reconcile import Reconciliation, Tally, reconcile, written
 from chargeback.periods import Period
 from models.enums import DocumentKind
 from tests.conftest import Ledger
@@ -35,12 +35,12 @@ def test_every_row_that_came_in_is_booked_or_refused(books: Books) -> None:
     0.754318700000000002909 + 10 + 0.005 + 3 + 4 + 2.5 + 7 + 6 + 5 = 38.259318700000000002909
     """
     source = reconciled().sources[1]
-    assert source.received == (446, Decimal("38.259318700000000002909"))
-    assert source.ledger == (443, Decimal("20.259318700000000005"))
+    assert source.received == Tally(446, Decimal("38.259318700000000002909"))
+    assert source.ledger == Tally(443, Decimal("20.259318700000000005"))
     assert source.residual == Decimal("-0.000000000000000002091")
-    assert source.quarantined == (2, 13)
-    assert source.waived == (1, 5)
-    assert source.undated == (1, 6)
+    assert source.quarantined == Tally(2, Decimal(13))
+    assert source.waived == Tally(1, Decimal(5))
+    assert source.undated == Tally(1, Decimal(6))
     assert source.difference == 0
 
 
@@ -63,15 +63,15 @@ def test_all_that_was_booked_is_billed_or_waits_to_be(books: Books) -> None:
 def test_a_source_that_is_only_reconciled_is_received_and_not_allocated(books: Books) -> None:
     source = reconciled().sources[0]
     assert (source.source, source.role.value) == ("bill", "reconcile_only")
-    assert source.received == source.ledger == (1, 99)
+    assert source.received == source.ledger == Tally(1, Decimal(99))
     assert (source.not_allocated, source.allocated, source.allocation_difference) == (99, 0, 0)
 
 
 def test_a_row_without_a_day_is_in_every_period(books: Books) -> None:
     """November has 2 and 1 of its own, and the 6 that may be of any month."""
     source = reconciled("2026-11").sources[1]
-    assert source.received == (3, 9)
-    assert source.quarantined == source.undated == (1, 6)
+    assert source.received == Tally(3, Decimal(9))
+    assert source.quarantined == source.undated == Tally(1, Decimal(6))
     assert source.difference == 0
 
 
@@ -136,5 +136,7 @@ def test_amounts_are_written_with_every_digit_and_without_exponent(books: Books)
 
 def test_an_empty_ledger_reconciles_to_nothing(ledger: Ledger) -> None:
     month = reconciled()
-    assert (month.sources, month.documents, month.difference) == ((), (), 0)
+    assert not month.sources
+    assert not month.documents
+    assert month.difference == 0
     assert month.as_json()["currency"] == "USD"
