@@ -4,9 +4,9 @@ Owns its shape and its checks, not the ledger. What the file names is made so; w
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Self
 
 import yaml
@@ -104,11 +104,15 @@ def read(content: str, name: str) -> PayersFile:
         document = yaml.load(content, Loader=_TextLoader)  # noqa: S506 - a SafeLoader
         found = PayersFile.model_validate(document or {})
     except yaml.YAMLError as error:
-        raise Invalid("payers_file_invalid", f"{name} is not YAML: {' '.join(str(error).split())}") from error
+        raise Invalid(
+            "payers_file_invalid", f"{name} is not YAML: {' '.join(str(error).split())}"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise Invalid("payers_file_invalid", f"{name}, at {place}: {first['msg']}; nothing was changed") from error
+        raise Invalid(
+            "payers_file_invalid", f"{name}, at {place}: {first['msg']}; nothing was changed"
+        ) from error
     _refuse_repeats(found, name)
     for rule in found.rules:
         rules.parse(rule)
@@ -123,13 +127,20 @@ def _refuse_repeats(found: PayersFile, name: str) -> None:
     ):
         twice = sorted({one for one in ids if ids.count(one) > 1})
         if twice:
-            raise Invalid("payers_file_invalid", f"{name} names {kind} {twice[0]!r} twice; nothing was changed")
+            raise Invalid(
+                "payers_file_invalid",
+                f"{name} names {kind} {twice[0]!r} twice; nothing was changed",
+            )
     for team in found.teams:
-        _refuse_overlaps(name, f"member of team {team.id}", [(m.user, m) for m in team.members or ()])
+        _refuse_overlaps(
+            name, f"member of team {team.id}", [(m.user, m) for m in team.members or ()]
+        )
     homes = [(m.user, m) for team in found.teams for m in team.members or () if m.home]
     _refuse_overlaps(name, "home team of user", homes)
     for kind, owned in found.owners.items():
-        _refuse_overlaps(name, f"owner of {kind}", [(key, o) for key, owners in owned.items() for o in owners])
+        _refuse_overlaps(
+            name, f"owner of {kind}", [(key, o) for key, owners in owned.items() for o in owners]
+        )
 
 
 def _refuse_overlaps(name: str, what: str, dated: Iterable[tuple[str, Dated]]) -> None:
@@ -139,7 +150,7 @@ def _refuse_overlaps(name: str, what: str, dated: Iterable[tuple[str, Dated]]) -
         by_key.setdefault(key, []).append(one)
     for key, several in by_key.items():
         several.sort(key=lambda one: one.valid_from)
-        for earlier, later in zip(several, several[1:], strict=False):
+        for earlier, later in pairwise(several):
             if later.valid_from < earlier.valid_to:
                 raise Invalid(
                     "payers_file_invalid",

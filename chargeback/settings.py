@@ -46,7 +46,9 @@ class Settings(BaseSettings):
         "UTC", description="Time zone of the ledger's days; fixed with the first usage."
     )
     currency: str = Field(
-        "USD", pattern="^[A-Z]{3}$", description="The ledger's currency; fixed with the first usage."
+        "USD",
+        pattern="^[A-Z]{3}$",
+        description="The ledger's currency; fixed with the first usage.",
     )
     file_store: Path | None = Field(
         None, description="Folder of published files; none: `files` under home."
@@ -58,7 +60,8 @@ class Settings(BaseSettings):
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
     )
     unattributed_team: str | None = Field(
-        None, description="Team that is billed for usage without owner; none: it stays unattributed."
+        None,
+        description="Team that is billed for usage without owner; none: it stays unattributed.",
     )
     require_approval: bool = Field(
         False, description="Whether an invoice must be pending before it is sent."

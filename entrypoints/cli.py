@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
+from pydantic import ValidationError
 
-from chargeback.errors import ChargebackError
+from chargeback.errors import ChargebackError, Invalid
 from chargeback.settings import settings
 from entrypoints.typed import billing, books, installation, usage
 
@@ -35,6 +36,7 @@ app = App(
     version=_version,
     version_format="plaintext",
 )
+app.group_commands = Group("Help", sort_key=8)
 app.meta.group_parameters = Group("Options", sort_key=9)
 for group in (installation, usage, billing, books):
     group.register(app)
@@ -44,10 +46,11 @@ for group in (installation, usage, billing, books):
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     verbose: Annotated[
-        bool, Parameter(negative="", help="Log to standard error, and say more of errors.")
+        bool, Parameter(negative="", show_default=False, help="Log to standard error, and say more of errors.")
     ] = False,
 ) -> int:
     """Run the command that the tokens name."""
+    _check_settings()
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("chargeback").setLevel(logging.INFO)
@@ -55,6 +58,26 @@ def launch(
         tokens, exit_on_error=False, print_error=False, result_action="return_value"
     )
     return status or 0
+
+
+def _check_settings() -> None:
+    """Raises Invalid naming the first variable that cannot be; what it holds may be secret."""
+    try:
+        settings()
+    except ValidationError as refusal:
+        fault = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        variable = name if name.startswith("PREFECT_") else f"CHARGEBACK_{name}"
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise Invalid(
+            "setting_invalid",
+            f"{variable} cannot be used ({reason}); correct it in the environment or in .env",
+        ) from None
+
+
+def _called(error: CycloptsError) -> str:
+    """The command whose call was wrong."""
+    return " ".join(["chargeback", *(error.command_chain or ())])
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -69,7 +92,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except ChargebackError as error:
         return _complain(error.message, error.exit_status)
     except CycloptsError as error:
-        return _complain(f"{error}; `chargeback --help` shows how it is called", INVALID)
+        said = str(error).strip().removesuffix(".")
+        return _complain(f"{said}; `{_called(error)} --help` shows how it is called", INVALID)
     except KeyboardInterrupt:
         return _complain(
             "stopped; what was committed stays, and running it again does the rest", INTERRUPTED

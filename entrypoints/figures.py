@@ -127,9 +127,9 @@ def _waiting(found: Standing) -> list[tuple[str, str]]:
         for amount in (found.not_allocated, found.unattributed)
     )
     every = [
-        (found.open_quarantine, f"{found.open_quarantine} refused rows wait for a decision: `chargeback quarantine list`"),
+        (found.open_quarantine, f"{found.open_quarantine} refused rows to decide on: `chargeback quarantine list`"),
         (found.stale_drafts, f"stale drafts, to be generated again: {', '.join(found.stale_drafts)}"),
-        (found.days_to_allocate, f"{found.days_to_allocate} days changed since they were allocated: `chargeback allocate`"),
+        (found.days_to_allocate, f"{found.days_to_allocate} days that have changed: `chargeback allocate`"),
         (found.not_allocated, f"{no_pool} is not allocated yet"),
         (found.unattributed, f"{nobody} has no owner and is billed to nobody"),
     ]  # fmt: skip

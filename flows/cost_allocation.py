@@ -20,7 +20,9 @@ def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State
     """
     with recorded("cost-allocation", {"period": period}) as record:
         asked = asked_period(period) if period else None
-        counts = allocate_costs(asked.end if asked else date.max, asked.start if asked else date.min)
+        counts = allocate_costs(
+            asked.end if asked else date.max, asked.start if asked else date.min
+        )
         record.counts = counts
         if counts["days"]:
             record.say(
@@ -30,5 +32,7 @@ def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State
         else:
             record.say("nothing had changed; every day was up to date already")
         if counts["stale_drafts"]:
-            record.say(f"{counts['stale_drafts']} drafts are stale now; generate them again to refresh them")
+            record.say(
+                f"{counts['stale_drafts']} drafts are stale now; generate them again to refresh them"
+            )
     return record.state(f"{counts['days']} days allocated")

@@ -33,7 +33,13 @@ def invoice_on_demand(
     """
     asked, on = asked_period(period), recording.business_date(business_date)
     payer = Payer(team or None, user or None)
-    parameters = {"team": team, "user": user, "period": asked.label, "business_date": on, "number": number}
+    parameters = {
+        "team": team,
+        "user": user,
+        "period": asked.label,
+        "business_date": on,
+        "number": number,
+    }
     with recorded("invoice-on-demand", parameters) as record:
         made = draft_invoice(payer, asked.label, on, record.actor, number or None)
         publish_invoices(asked.label, made["number"])

@@ -12,7 +12,7 @@ from chargeback.ledger.database import snapshot
 from chargeback.periods import Period
 from chargeback.settings import settings
 from flows import recording
-from flows.recording import PERIOD, Record, asked_period, recorded, show_table
+from flows.recording import PERIOD, asked_period, recorded, show_table
 from tasks.allocate_costs import allocate_costs
 from tasks.bill_payers import draft_invoices, issue_invoices
 from tasks.publish_documents import publish_invoices
@@ -47,11 +47,11 @@ def invoice_run(
                 f"other drafts hold part of {asked.label}: {', '.join(drafted['foreign_drafts'])}; issue or cancel them"
             )
         publish_invoices(asked.label)
-        _show_invoices(record, asked)
+        _show_invoices(asked)
     return record.state(f"{record.counts['issued']} invoices issued")
 
 
-def _show_invoices(record: Record, period: Period) -> None:
+def _show_invoices(period: Period) -> None:
     with snapshot() as connection:
         rows = [row for row in invoices.rows(connection, period) if row.period == period]
     shown = [{"number": row.number, "payer": row.team_id or row.user_id or "all", "status": row.status.value,

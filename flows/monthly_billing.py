@@ -39,7 +39,11 @@ def monthly_billing(
             if state.name == "NeedsAPerson":
                 record.need_a_person(state.message or "")
         reconciliation = reconcile_period(asked.label)
-        show_table("reconciliation", reconciliation["sources"], f"What came in for {asked.label} and where it went.")
+        show_table(
+            "reconciliation",
+            reconciliation["sources"],
+            f"What came in for {asked.label} and where it went.",
+        )
         record.counts = verify_books(asked.label)
         record.say(f"the books of {asked.label} tie out")
     return record.state(f"{asked.label} is billed and ties out")

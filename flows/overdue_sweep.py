@@ -21,5 +21,8 @@ def overdue_sweep(as_of: date | None = None) -> State[Any]:
     with recorded("overdue-sweep", {"as_of": on}) as record:
         record.counts = sweep_overdue(on, record.actor)
         numbers = record.counts["numbers"]
-        record.say(f"as of {on}, {len(numbers)} invoices became overdue" + (f": {', '.join(numbers)}" if numbers else ""))
+        record.say(
+            f"as of {on}, {len(numbers)} invoices became overdue"
+            + (f": {', '.join(numbers)}" if numbers else "")
+        )
     return record.state(f"{len(numbers)} invoices became overdue")

@@ -58,7 +58,12 @@ def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
     record = Record(actor=f"prefect:{flow}")
     with transaction() as connection:
         runs.begin_run(
-            connection, run_id, flow, parameters, int(flow_run.run_count or 1), UUID(str(parent)) if parent else None
+            connection,
+            run_id,
+            flow,
+            parameters,
+            int(flow_run.run_count or 1),
+            UUID(str(parent)) if parent else None,
         )
     try:
         yield record
@@ -78,19 +83,26 @@ def _publish_page(flow: str, record: Record) -> None:
     lines = [f"# {flow}", "", *(f"- {_inert(sentence)}" for sentence in record.said)]
     if record.for_a_person:
         lines += ["", "## Needs a person", "", *(f"- {_inert(s)}" for s in record.for_a_person)]
-    create_markdown_artifact("\n".join(lines), key=flow, description=f"What this run of {flow} did.")
+    create_markdown_artifact(
+        "\n".join(lines), key=flow, description=f"What this run of {flow} did."
+    )
 
 
 def _inert(sentence: str) -> str:
     """Names may hold markup; the page shows it as it is written."""
     for mark in "\\`*_[]<>|":
-        sentence = sentence.replace(mark, f"\\{mark}" if mark not in "<>" else f"&{'lt' if mark == '<' else 'gt'};")
+        sentence = sentence.replace(
+            mark, f"\\{mark}" if mark not in "<>" else f"&{'lt' if mark == '<' else 'gt'};"
+        )
     return sentence
 
 
 def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """Leave a table on the run's page; every cell is text."""
-    shown = [{name: _inert("" if value is None else str(value)) for name, value in row.items()} for row in rows]
+    shown = [
+        {name: _inert("" if value is None else str(value)) for name, value in row.items()}
+        for row in rows
+    ]
     if shown:
         create_table_artifact(shown, key=key, description=description)
 

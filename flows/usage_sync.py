@@ -29,7 +29,10 @@ def usage_sync(
 
 
 def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
-    record.counts = {name: sum(row[name] for row in rows) for name in ("received", "new", "unchanged", "quarantined")}
+    record.counts = {
+        name: sum(row[name] for row in rows)
+        for name in ("received", "new", "unchanged", "quarantined")
+    }
     for row in rows:
         record.say(
             f"{row['source']}: received {row['received']} rows, {row['new']} new, {row['unchanged']} already held, "

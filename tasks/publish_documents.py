@@ -74,7 +74,13 @@ def _folder(kind: str, period: Period) -> str:
 
 
 def _put(
-    store: FileStore, kind: str, subject: str, folder: str, name: tuple[str, ...], suffix: str, data: bytes
+    store: FileStore,
+    kind: str,
+    subject: str,
+    folder: str,
+    name: tuple[str, ...],
+    suffix: str,
+    data: bytes,
 ) -> Publication:
     put = store.publish(f"{folder}/{_leaf(name, data, suffix)}", data)
     return Publication(kind, subject, put.uri, put.bytes, put.sha256)
@@ -102,7 +108,9 @@ def publish_reports(period: str) -> dict[str, Any]:
     pages = [(view.name, file.uri.rsplit("/", 1)[1], view)
              for view, file in zip(views, files[::2], strict=True)]  # fmt: skip
     overview = report_page.overview(asked, pages)
-    files.append(_put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview))
+    files.append(
+        _put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview)
+    )
     with transaction() as connection:
         new = publications.keep(connection, files)
     return {"published": len(files), "new": new, "overview": files[-1].uri}

@@ -86,14 +86,18 @@ def days_to_allocate(connection: Connection, start: date, end: date) -> list[dat
 def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCounts:
     """Allocate these days in this transaction. Locks: the days by date, then the drafts that claim of them."""
     connection.execute(
-        text("SELECT FROM allocation_days WHERE usage_date = ANY (:days) ORDER BY usage_date FOR UPDATE"),
+        text(
+            "SELECT FROM allocation_days WHERE usage_date = ANY (:days) ORDER BY usage_date FOR UPDATE"
+        ),
         {"days": list(days)},
     )
     lock_drafts(connection, days)
     kept = kept_rules(connection)
     classify(connection, days, kept)
     receivers = Receivers(connection, kept, settings().unattributed_team)
-    replaced, drafts = remove_stale(connection, pools_with_other_receivers(connection, days, receivers))
+    replaced, drafts = remove_stale(
+        connection, pools_with_other_receivers(connection, days, receivers)
+    )
     pools = insert_pools(connection, days)
     allocations = allocate_direct(connection, receivers.unattributed_team)
     allocations += allocate_divided(connection, receivers)

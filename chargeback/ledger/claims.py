@@ -99,16 +99,18 @@ def stage_payers(connection: Connection, payers: Sequence[Payer]) -> None:
     stage(connection, "payers", "place integer, scope text, team_id text, user_id text", rows)
 
 
-def find_wanted(connection: Connection, payers: Iterable[Payer], period: Period, is_run: bool) -> None:
+def find_wanted(
+    connection: Connection, payers: Iterable[Payer], period: Period, is_run: bool
+) -> None:
     """Fill `wanted`: the allocations each payer's document may claim now, in the period or late."""
     covered = f"({_covered_by_payer('p')} OR (:is_run AND {_COVERED_BY_RUN}))"
     parts = [
         f"""SELECT p.place, o.*, CASE WHEN o.usage_date < :start
                 THEN date_trunc('month', o.usage_date)::date END AS late_month
             FROM payers p JOIN ({_OPEN}) o ON {_BEARS[scope]}
-            WHERE p.scope = '{scope}' AND (o.usage_date >= :start OR {covered})"""
+            WHERE p.scope = '{scope}' AND (o.usage_date >= :start OR {covered})"""  # noqa: S608 - made of constants only
         for scope in sorted({payer.scope.value for payer in payers})
-    ]  # noqa: S608 - made of constants only
+    ]
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.wanted"))
     connection.execute(
         text("CREATE TEMPORARY TABLE wanted ON COMMIT DROP AS " + " UNION ALL ".join(parts)),
@@ -132,9 +134,9 @@ def held_elsewhere(
             WHERE p.scope = '{scope}' AND o.usage_date >= :start AND o.usage_date < :end
               AND NOT (i.status = 'draft' AND i.scope = p.scope AND i.team_id IS NOT DISTINCT FROM p.team_id
                 AND i.user_id IS NOT DISTINCT FROM p.user_id AND i.period_start = :start AND i.period_end = :end)
-            GROUP BY p.place, i.number"""
+            GROUP BY p.place, i.number"""  # noqa: S608 - made of constants only
         for scope in sorted({payer.scope.value for payer in payers})
-    ]  # noqa: S608 - made of constants only
+    ]
     query = " UNION ALL ".join(parts)
     held: dict[int, list[list[str]]] = {}
     values = {"start": period.start, "end": period.end, "is_run": is_run}

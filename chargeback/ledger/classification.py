@@ -82,7 +82,9 @@ def classify(connection: Connection, days: Sequence[date], kept: Sequence[KeptRu
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
     connection.execute(_FROZEN, {"days": list(days)})
     connection.execute(_ATTRIBUTED, {"days": list(days)})
-    connection.execute(text("ANALYZE pg_temp.attributed (cell_id, charge_date, team_id, user_id, agent_id)"))
+    connection.execute(
+        text("ANALYZE pg_temp.attributed (cell_id, charge_date, team_id, user_id, agent_id)")
+    )
     charge_days = connection.execute(text("SELECT DISTINCT charge_date FROM attributed")).scalars()
     rows = list(_rule_days(charge_days, kept))
     stage(connection, "rule_days", _RULE_DAYS, rows)
@@ -92,7 +94,9 @@ def classify(connection: Connection, days: Sequence[date], kept: Sequence[KeptRu
     connection.execute(
         text(_CLASSIFY.format(keys=keys)), {"by_usage": by_usage, "unattributed": unattributed}
     )
-    connection.execute(text("ANALYZE pg_temp.classified (cell_id, usage_date, rule_key, pool_team, held_pool_id)"))
+    connection.execute(
+        text("ANALYZE pg_temp.classified (cell_id, usage_date, rule_key, pool_team, held_pool_id)")
+    )
 
 
 def _rule_days(

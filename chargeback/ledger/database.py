@@ -59,7 +59,10 @@ def ledger_url() -> str:
 def engine(url: str) -> Engine:
     """The one pool of this process for `url`; connections are checked before use."""
     return create_engine(
-        url, pool_pre_ping=True, pool_size=5, connect_args={"options": _OPTIONS, "connect_timeout": 10}
+        url,
+        pool_pre_ping=True,
+        pool_size=5,
+        connect_args={"options": _OPTIONS, "connect_timeout": 10},
     )
 
 

@@ -18,7 +18,7 @@ from chargeback import money, numbering
 from chargeback.errors import Refused
 from chargeback.identity import public_id
 from chargeback.ledger import audit, claims
-from chargeback.ledger.numbers import check_free, take_numbers
+from chargeback.ledger.document_numbers import check_free, take_numbers
 from chargeback.ledger.staging import stage
 from chargeback.numbering import Series
 from chargeback.payer import Payer
@@ -90,7 +90,9 @@ def draft_one(
     return _draft(connection, [payer], period, business_date, actor, given)[0]
 
 
-def draft_run(connection: Connection, period: Period, business_date: date, actor: str) -> list[Drafted]:
+def draft_run(
+    connection: Connection, period: Period, business_date: date, actor: str
+) -> list[Drafted]:
     """Draft, or refresh, one invoice per team and one per user charged alone, numbered in payer order.
 
     A payer whose period was issued, or waits for approval, gets no second one.
@@ -98,7 +100,11 @@ def draft_run(connection: Connection, period: Period, business_date: date, actor
     """
     claims.lock_days(connection, period)
     payers = claims.run_payers(connection, period)
-    return _draft(connection, payers, period, business_date, actor, None, is_run=True) if payers else []
+    return (
+        _draft(connection, payers, period, business_date, actor, None, is_run=True)
+        if payers
+        else []
+    )
 
 
 def _draft(
@@ -120,7 +126,12 @@ def _draft(
     done, rebuilt = [], []
     for draft in drafts:
         is_new = draft.invoice_id is None
-        if is_new and not is_run and draft.place not in wanting and (issued := _issued(connection, draft.payer, period)):
+        if (
+            is_new
+            and not is_run
+            and draft.place not in wanting
+            and (issued := _issued(connection, draft.payer, period))
+        ):
             done.append(issued)
         elif is_new or draft.is_outdated or draft.place in wanting:
             rebuilt.append(draft)
@@ -155,12 +166,12 @@ def _open_drafts(
         row.place: row
         for row in connection.execute(
             text(f"""SELECT p.place, i.* {open_ones}
-                     AND i.status IN ('draft', 'pending') ORDER BY i.invoice_id FOR UPDATE OF i"""),  # noqa: S608
+                     AND i.status IN ('draft', 'pending') ORDER BY i.invoice_id FOR UPDATE OF i"""),
             values,
         )
     }
     earlier = dict(
-        connection.execute(text(f"SELECT p.place, count(*) {open_ones} GROUP BY p.place"), values)  # noqa: S608
+        connection.execute(text(f"SELECT p.place, count(*) {open_ones} GROUP BY p.place"), values)
         .tuples()
         .all()
     )
@@ -211,14 +222,15 @@ def _issued(connection: Connection, payer: Payer, period: Period) -> Drafted | N
         {"scope": payer.scope.value, "team": payer.team_id, "user": payer.user_id,
          "start": period.start, "end": period.end},
     ).first()  # fmt: skip
-    return Drafted(payer, *row, outcome="issued") if row else None
+    return Drafted(payer, row.invoice_id, row.number, row.total, "issued") if row else None
 
 
 def _adopt(connection: Connection, draft: Draft, is_run: bool) -> None:
     """A run takes over a draft somebody made by hand for the same payer and period."""
     if is_run and not draft.is_from_run:
         connection.execute(
-            text("UPDATE invoices SET is_from_run = true WHERE invoice_id = :id"), {"id": draft.invoice_id}
+            text("UPDATE invoices SET is_from_run = true WHERE invoice_id = :id"),
+            {"id": draft.invoice_id},
         )
 
 
@@ -248,7 +260,8 @@ def _rebuild(
     headers = [_header(draft, period, business_date, is_run) for draft in drafts]
     _write_headers(connection, headers)
     ids = dict(connection.execute(
-        text("SELECT h.place, i.invoice_id FROM headers h JOIN invoices i USING (public_id)")).tuples().all())  # fmt: skip
+        text("SELECT h.place, i.invoice_id FROM headers h JOIN invoices i USING (public_id)")
+    ).tuples().all())  # fmt: skip
     for draft in drafts:
         draft.invoice_id = ids[draft.place]
     _write_lines_and_claims(connection, drafts, period)
@@ -309,7 +322,13 @@ def _header(draft: Draft, period: Period, business_date: date, is_run: bool) -> 
     exact = money.exact_sum(line.exact for line in draft.lines)
     subtotal = money.to_money(exact, currency)
     tax = money.to_money(money.EXACT.multiply(subtotal, draft.tax_rate), currency)
-    named = (payer.scope.value, payer.team_id, payer.user_id, period.start.isoformat(), period.end.isoformat())
+    named = (
+        payer.scope.value,
+        payer.team_id,
+        payer.user_id,
+        period.start.isoformat(),
+        period.end.isoformat(),
+    )
     return (
         draft.place,
         public_id("invoice", *named, str(draft.occurrence)),
@@ -344,7 +363,9 @@ def _write_headers(connection: Connection, headers: Sequence[tuple[Any, ...]]) -
     connection.execute(_UPDATE)
 
 
-def _write_lines_and_claims(connection: Connection, drafts: Sequence[Draft], period: Period) -> None:
+def _write_lines_and_claims(
+    connection: Connection, drafts: Sequence[Draft], period: Period
+) -> None:
     """The lines, printed so that they add up to the subtotal, and their claims; each allocation once."""
     rows = []
     for draft in drafts:

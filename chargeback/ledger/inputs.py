@@ -18,7 +18,8 @@ from chargeback.settings import settings
 _DATED = text("""
     SELECT valid_from, valid_to, 'owner' || E'\\n' || kind || E'\\n' || key || E'\\n' || team_id AS what FROM ownerships
     UNION ALL
-    SELECT valid_from, valid_to, 'member' || E'\\n' || user_id || E'\\n' || team_id || E'\\n' || is_home FROM memberships
+    SELECT valid_from, valid_to, 'member' || E'\\n' || user_id || E'\\n' || team_id || E'\\n' || is_home
+    FROM memberships
 """)
 
 
@@ -42,7 +43,9 @@ def input_digests(
     for start, end in stretches:
         inside = [day for day in wanted if start <= day < end]
         if inside:
-            digest = _digest(all_rules, [r.what for r in dated if r.valid_from <= start < r.valid_to], start)
+            digest = _digest(
+                all_rules, [r.what for r in dated if r.valid_from <= start < r.valid_to], start
+            )
             digests |= dict.fromkeys(inside, digest)
     return digests
 

@@ -26,7 +26,10 @@ def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceVie
     ).all()
     lines: dict[int, list[LineView]] = {row.invoice_id: [] for row in rows}
     for line in connection.execute(
-        text("""SELECT * FROM invoice_lines WHERE invoice_id = ANY (:ids) ORDER BY invoice_id, position"""), ids
+        text(
+            """SELECT * FROM invoice_lines WHERE invoice_id = ANY (:ids) ORDER BY invoice_id, position"""
+        ),
+        ids,
     ):
         lines[line.invoice_id].append(_line(line))
     annexes = _annexes(connection, ids)
@@ -72,7 +75,14 @@ def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, lis
     found: dict[int, list[AnnexRow]] = {}
     for row in rows:
         found.setdefault(row.invoice_id, []).append(
-            AnnexRow(row.user_id, row.agent_id, row.resource_type, row.unit, plain(row.quantity), plain(row.cost))
+            AnnexRow(
+                row.user_id,
+                row.agent_id,
+                row.resource_type,
+                row.unit,
+                plain(row.quantity),
+                plain(row.cost),
+            )
         )
     return found
 

@@ -15,7 +15,7 @@ from chargeback import invoice_status
 from chargeback.errors import NotFound, Refused
 from chargeback.identity import public_id
 from chargeback.ledger import audit
-from chargeback.ledger.numbers import take_numbers
+from chargeback.ledger.document_numbers import take_numbers
 from chargeback.numbering import Series
 from chargeback.settings import settings
 from models.enums import InvoiceStatus
@@ -33,7 +33,11 @@ class Moved:
 
 
 def issue(
-    connection: Connection, invoice_ids: Sequence[int], business_date: date, actor: str, reason: str | None = None
+    connection: Connection,
+    invoice_ids: Sequence[int],
+    business_date: date,
+    actor: str,
+    reason: str | None = None,
 ) -> list[Moved]:
     """Send these documents: dated, hashed, frozen. One with nothing to pay is paid in the same breath.
 
@@ -46,7 +50,9 @@ def issue(
     ids = [row.invoice_id for row in moving]
     _refuse_stale(connection, ids)
     connection.execute(
-        text("UPDATE invoices SET issue_date = :on, due_date = :on + net_days WHERE invoice_id = ANY (:ids)"),
+        text(
+            "UPDATE invoices SET issue_date = :on, due_date = :on + net_days WHERE invoice_id = ANY (:ids)"
+        ),
         {"on": business_date, "ids": ids},
     )
     connection.execute(
@@ -67,7 +73,8 @@ def issue(
     audit.append(connection, *entries)
     moved = {row.invoice_id for row in moving}
     return [
-        Moved(row.invoice_id, row.number, _after_issue(row, moved), row.invoice_id in moved) for row in rows
+        Moved(row.invoice_id, row.number, _after_issue(row, moved), row.invoice_id in moved)
+        for row in rows
     ]
 
 
@@ -197,7 +204,9 @@ def _mark_days(connection: Connection, invoice_id: int) -> None:
     )
 
 
-def _set_status(connection: Connection, row: Any, wanted: InvoiceStatus, business_date: date) -> None:
+def _set_status(
+    connection: Connection, row: Any, wanted: InvoiceStatus, business_date: date
+) -> None:
     paid = business_date if wanted is InvoiceStatus.PAID else None
     connection.execute(
         text("""UPDATE invoices SET status = :to, paid_date = coalesce(CAST(:paid AS date), paid_date)
@@ -216,7 +225,12 @@ def _entry(
 
 
 def _cancel(
-    connection: Connection, row: Any, business_date: date, actor: str, reason: str | None, is_rebillable: bool
+    connection: Connection,
+    row: Any,
+    business_date: date,
+    actor: str,
+    reason: str | None,
+    is_rebillable: bool,
 ) -> Moved:
     wanted = InvoiceStatus.CANCELLED
     if row.status in ("draft", "pending"):
@@ -275,7 +289,9 @@ def _write_credit_note(connection: Connection, row: Any, business_date: date) ->
     ).one()  # fmt: skip
     connection.execute(_CREDIT_LINES, {"note": note.invoice_id, "id": row.invoice_id})
     connection.execute(
-        text("UPDATE invoices SET content_hash = invoice_content_hash(invoice_id) WHERE invoice_id = :id"),
+        text(
+            "UPDATE invoices SET content_hash = invoice_content_hash(invoice_id) WHERE invoice_id = :id"
+        ),
         {"id": note.invoice_id},
     )
     return note

@@ -36,8 +36,12 @@ def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportC
     that differs becomes its next version. Rerun: nothing changes, and the counts say so.
     """
     entries: list[audit.Entry] = []
-    teams = sum(_put_payer(connection, "team", t.id, as_mapping(t), actor, entries) for t in file.teams)
-    users = sum(_put_payer(connection, "user", u.id, as_mapping(u), actor, entries) for u in file.users)
+    teams = sum(
+        _put_payer(connection, "team", t.id, as_mapping(t), actor, entries) for t in file.teams
+    )
+    users = sum(
+        _put_payer(connection, "user", u.id, as_mapping(u), actor, entries) for u in file.users
+    )
     members = _put_members(connection, file, actor, entries)
     owners = _put_owners(connection, file, actor, entries)
     changes = [rulebook.write(connection, rule, actor) for rule in file.parsed_rules]
@@ -49,7 +53,12 @@ def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportC
 
 
 def _put_payer(
-    connection: Connection, kind: str, payer_id: str, facts: Mapping[str, Any], actor: str, entries: list[audit.Entry]
+    connection: Connection,
+    kind: str,
+    payer_id: str,
+    facts: Mapping[str, Any],
+    actor: str,
+    entries: list[audit.Entry],
 ) -> bool:
     """Insert or update one team or user; whether that changed anything."""
     table, key = {"team": ("teams", "team_id"), "user": ("users", "user_id")}[kind]
@@ -84,7 +93,9 @@ def _appear(connection: Connection, table: str, ids: Sequence[str]) -> None:
         )
 
 
-def _put_members(connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]) -> int:
+def _put_members(
+    connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]
+) -> int:
     """Replace the members of each team that gives them; in how many teams that changed something.
 
     All old ones go before any new one comes, so that a user can move from one team to another.
@@ -95,15 +106,17 @@ def _put_members(connection: Connection, file: PayersFile, actor: str, entries: 
         for team, members in given.items()
     }
     held: dict[str, list[tuple[Any, ...]]] = {team: [] for team in given}
-    for team, *member in connection.execute(
+    for team, *found in connection.execute(
         text("""SELECT team_id, user_id, is_home, valid_from, valid_to FROM memberships
                 WHERE team_id = ANY (:teams) ORDER BY user_id COLLATE "C", valid_from"""),
         {"teams": list(given)},
     ):
-        held[team].append(tuple(member))
+        held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
     _appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
-    connection.execute(text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed})
+    connection.execute(
+        text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
+    )
     _refuse_second_homes(connection, {team: wanted[team] for team in changed})
     for team in changed:
         for member in wanted[team]:
@@ -117,15 +130,20 @@ def _put_members(connection: Connection, file: PayersFile, actor: str, entries: 
     return len(changed)
 
 
-def _refuse_second_homes(connection: Connection, wanted: Mapping[str, list[tuple[Any, ...]]]) -> None:
+def _refuse_second_homes(
+    connection: Connection, wanted: Mapping[str, list[tuple[Any, ...]]]
+) -> None:
     """Raises Refused for a user at home in a team that the file does not name, on the same days."""
     for team, members in wanted.items():
         for user, is_home, valid_from, valid_to in members:
-            other = is_home and connection.execute(
-                text("""SELECT team_id FROM memberships WHERE user_id = :user AND is_home
+            other = (
+                is_home
+                and connection.execute(
+                    text("""SELECT team_id FROM memberships WHERE user_id = :user AND is_home
                           AND valid_from < :to AND :from < valid_to LIMIT 1"""),
-                {"user": user, "from": valid_from, "to": valid_to},
-            ).scalar()
+                    {"user": user, "from": valid_from, "to": valid_to},
+                ).scalar()
+            )
             if other:
                 raise Refused(
                     "home_taken",
@@ -134,14 +152,18 @@ def _refuse_second_homes(connection: Connection, wanted: Mapping[str, list[tuple
                 )
 
 
-def _put_owners(connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]) -> int:
+def _put_owners(
+    connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]
+) -> int:
     """Replace the owners of each thing that has them in the file; of how many that changed something."""
     changed = 0
     for kind, owned in file.owners.items():
         for key, owners in sorted(owned.items()):
             wanted = sorted((o.team, o.valid_from, o.valid_to) for o in owners)
             found = connection.execute(
-                text("SELECT team_id, valid_from, valid_to FROM ownerships WHERE kind = :kind AND key = :key"),
+                text(
+                    "SELECT team_id, valid_from, valid_to FROM ownerships WHERE kind = :kind AND key = :key"
+                ),
                 {"kind": kind.value, "key": key},
             )
             held = sorted(tuple(row) for row in found)
@@ -150,15 +172,26 @@ def _put_owners(connection: Connection, file: PayersFile, actor: str, entries: l
             changed += 1
             _appear(connection, "teams", [team for team, _, _ in wanted])
             connection.execute(
-                text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"), {"kind": kind.value, "key": key}
+                text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
+                {"kind": kind.value, "key": key},
             )
             for team, valid_from, valid_to in wanted:
                 connection.execute(
                     text("""INSERT INTO ownerships (kind, key, team_id, valid_from, valid_to)
                             VALUES (:kind, :key, :team, :from, :to)"""),
-                    {"kind": kind.value, "key": key, "team": team, "from": valid_from, "to": valid_to},
+                    {
+                        "kind": kind.value,
+                        "key": key,
+                        "team": team,
+                        "from": valid_from,
+                        "to": valid_to,
+                    },
                 )
-            entries.append(audit.Entry(actor, "owners.changed", kind.value, key, {"owners": held}, {"owners": wanted}))
+            entries.append(
+                audit.Entry(
+                    actor, "owners.changed", kind.value, key, {"owners": held}, {"owners": wanted}
+                )
+            )
     return changed
 
 
@@ -175,7 +208,10 @@ def teams(connection: Connection) -> list[Any]:
 
 def check_known(connection: Connection, payer: Payer) -> None:
     """Raises NotFound for a team or user never seen, with the nearest name there is."""
-    for table, key, payer_id in (("teams", "team_id", payer.team_id), ("users", "user_id", payer.user_id)):
+    for table, key, payer_id in (
+        ("teams", "team_id", payer.team_id),
+        ("users", "user_id", payer.user_id),
+    ):
         if payer_id is None:
             continue
         is_known = connection.execute(

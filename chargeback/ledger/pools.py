@@ -47,7 +47,9 @@ _BILLED_ONCE = text("""
 _TAKE_BACK = (
     text("""INSERT INTO retired_pool_cells SELECT pool_id, cell_id, team_id, user_id FROM pool_cells
             WHERE pool_id IN (SELECT pool_id FROM billed_once)"""),
-    text("""UPDATE cost_pools SET retired_at = now() WHERE pool_id IN (SELECT pool_id FROM billed_once)"""),
+    text(
+        """UPDATE cost_pools SET retired_at = now() WHERE pool_id IN (SELECT pool_id FROM billed_once)"""
+    ),
     text("DELETE FROM pool_cells WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
     text("DELETE FROM stale_pools WHERE pool_id IN (SELECT pool_id FROM billed_once)"),
     text("DELETE FROM allocations WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),

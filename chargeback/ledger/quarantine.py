@@ -39,7 +39,8 @@ def waive(connection: Connection, quarantine_id: int, reason: str, actor: str) -
     if not reason.strip():
         raise Invalid("reason_missing", f"say why row {quarantine_id} is waived: --reason '...'")
     row = connection.execute(
-        text("SELECT * FROM usage_quarantine WHERE quarantine_id = :id FOR UPDATE"), {"id": quarantine_id}
+        text("SELECT * FROM usage_quarantine WHERE quarantine_id = :id FOR UPDATE"),
+        {"id": quarantine_id},
     ).first()
     if row is None:
         raise NotFound(
@@ -48,7 +49,8 @@ def waive(connection: Connection, quarantine_id: int, reason: str, actor: str) -
         )
     if row.state != "open":
         raise Refused(
-            "quarantine_decided", f"quarantined row {quarantine_id} is {row.state} already ({row.decision})"
+            "quarantine_decided",
+            f"quarantined row {quarantine_id} is {row.state} already ({row.decision})",
         )
     connection.execute(
         text("""UPDATE usage_quarantine SET state = 'waived', decided_at = now(), decided_by = :actor,

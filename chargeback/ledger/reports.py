@@ -121,7 +121,9 @@ def _report(
         usage_cost=plain(total.cost) if total else Decimal(0),
         usage_quantity=plain(total.quantity) if total else Decimal(0),
         record_count=int(total.records) if total else 0,
-        by_resource_type=tuple(_usage(row, row.resource_type) for row in found.usage[_RESOURCE_TYPE]),
+        by_resource_type=tuple(
+            _usage(row, row.resource_type) for row in found.usage[_RESOURCE_TYPE]
+        ),
         by_agent=tuple(_usage(row, row.agent_id or "no agent") for row in found.usage[_AGENT]),
         by_day=tuple(_usage(row, row.usage_date.isoformat()) for row in found.usage[_DAY]),
         allocations=tuple(found.allocations),

@@ -46,15 +46,24 @@ def kept_rules(connection: Connection) -> list[KeptRule]:
 
 
 def _kept(row: Any) -> KeptRule:
-    lists = ("user_ids", "match_user_ids", "agent_ids", "account_ids", "resource_types", "entity_ids")
+    lists = (
+        "user_ids",
+        "match_user_ids",
+        "agent_ids",
+        "account_ids",
+        "resource_types",
+        "entity_ids",
+    )
     same = ("rule_id", "version", "name", "description", "enabled", "is_closing", "priority",
             "team_id", "entity_type", "valid_from", "valid_to", "metadata")  # fmt: skip
+    columns: dict[str, Any] = {name: row[name] for name in same}
+    columns |= {name: tuple(row[name]) for name in lists}
+    shares = tuple((k, Decimal(v)) for k, v in row["split_percentages"].items())
     rule = Rule(
         key=row["rule_key"],
         rule_type=RuleType(row["rule_type"]),
-        split_percentages=tuple((k, Decimal(v)) for k, v in row["split_percentages"].items()),
-        **{name: row[name] for name in same},
-        **{name: tuple(row[name]) for name in lists},
+        split_percentages=shares,
+        **columns,
     )
     return KeptRule(rule, tuple(Receiver(t, u, int(w)) for t, u, w in row["receivers"]))
 
@@ -69,11 +78,9 @@ def current_rules(connection: Connection) -> list[KeptRule]:
 
 def built_in_keys(connection: Connection) -> tuple[int, int]:
     """The keys of the built-in rules `by_usage` and `unattributed`."""
-    keys = connection.execute(
-        text("""SELECT rule_id, rule_key FROM allocation_rules
-                WHERE rule_id IN ('by_usage', 'unattributed')""")
-    )
-    found = {rule_id: key for rule_id, key in keys}
+    keys = text("""SELECT rule_id, rule_key FROM allocation_rules
+                   WHERE rule_id IN ('by_usage', 'unattributed')""")
+    found = dict(connection.execute(keys).tuples().all())
     return found[BY_USAGE], found[UNATTRIBUTED]
 
 
@@ -139,7 +146,9 @@ def close(connection: Connection, rule_id: str, actor: str, reason: str | None =
     _lock(connection)
     versions = [k for k in kept_rules(connection) if k.rule.rule_id == rule_id]
     if not versions or versions[-1].rule.is_closing:
-        raise NotFound("rule_not_found", f"there is no rule {rule_id!r}; `chargeback rules` lists them")
+        raise NotFound(
+            "rule_not_found", f"there is no rule {rule_id!r}; `chargeback rules` lists them"
+        )
     held = versions[-1]
     closing = replace(held.rule, version=len(versions) + 1, is_closing=True)
     _insert(connection, replace(closing, valid_from=date.min, valid_to=date.max), actor)
@@ -200,7 +209,14 @@ def _as_json(rule: Rule) -> dict[str, Any]:
     """The rule's columns as JSON values; percentages as text, so that no digit is lost."""
     names = ("rule_id", "version", "name", "description", "rule_type", "enabled", "is_closing", "priority",
              "team_id", "entity_type", "valid_from", "valid_to")  # fmt: skip
-    lists = ("user_ids", "match_user_ids", "agent_ids", "account_ids", "resource_types", "entity_ids")
+    lists = (
+        "user_ids",
+        "match_user_ids",
+        "agent_ids",
+        "account_ids",
+        "resource_types",
+        "entity_ids",
+    )
     return {
         **{name: getattr(rule, name) for name in names},
         **{name: list(getattr(rule, name)) for name in lists},

@@ -12,7 +12,12 @@ from sqlalchemy import Connection, text
 
 
 def begin_run(
-    connection: Connection, run_id: UUID, flow: str, parameters: Mapping[str, Any], attempt: int, parent: UUID | None
+    connection: Connection,
+    run_id: UUID,
+    flow: str,
+    parameters: Mapping[str, Any],
+    attempt: int,
+    parent: UUID | None,
 ) -> None:
     """Note that a run began, or began again."""
     connection.execute(
@@ -27,13 +32,22 @@ def begin_run(
 
 
 def end_run(
-    connection: Connection, run_id: UUID, state: str, counts: Mapping[str, Any], error: str | None = None
+    connection: Connection,
+    run_id: UUID,
+    state: str,
+    counts: Mapping[str, Any],
+    error: str | None = None,
 ) -> None:
     """Note how a run ended: `completed`, `failed` or `needs_a_person`."""
     connection.execute(
         text("""UPDATE billing_runs SET state = :state, counts = CAST(:counts AS jsonb), error = :error,
                     ended_at = now() WHERE run_id = :run_id"""),
-        {"run_id": run_id, "state": state, "error": error, "counts": json.dumps(dict(counts), default=str)},
+        {
+            "run_id": run_id,
+            "state": state,
+            "error": error,
+            "counts": json.dumps(dict(counts), default=str),
+        },
     )
 
 

@@ -88,7 +88,9 @@ def sync(
         counts = counts.plus(batch)
         if say:
             say(counts)
-    if not is_last:  # Nothing came, or the last batch was full and could not be told from those before it.
+    if (
+        not is_last
+    ):  # Nothing came, or the last batch was full and could not be told from those before it.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts

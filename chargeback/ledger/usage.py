@@ -181,8 +181,15 @@ def _refusal(row: Usage, code: str, reason: str) -> Refusal:
 
 def _as_kept(usage: Mapping[str, Any]) -> dict[str, str]:
     """A changed row as it is kept: the same row has the same hash however its delivery was cut into batches."""
-    values = {name: usage[name] for name in Usage._fields if name != "position" and usage[name] is not None}
-    return {name: _plain(value) if isinstance(value, Decimal) else str(value) for name, value in values.items()}
+    values = {
+        name: usage[name]
+        for name in Usage._fields
+        if name != "position" and usage[name] is not None
+    }
+    return {
+        name: _plain(value) if isinstance(value, Decimal) else str(value)
+        for name, value in values.items()
+    }
 
 
 def _plain(amount: Decimal) -> str:
@@ -202,7 +209,8 @@ def load(
     ).scalar_one()
     batch_id: int = connection.execute(
         text(
-            "INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now()) RETURNING batch_id"
+            """INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now())
+               RETURNING batch_id"""
         ),
         {"id": source_id, "delivery": delivery},
     ).scalar_one()
@@ -257,7 +265,8 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
         raw = money.EXACT.add(row["cost"], row["residual"])
         kept = _as_kept({**row, "cost": raw})
         reason = (
-            f"usage {row['external_id']} is held with cost {_plain(row['held_cost'])} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
+            f"usage {row['external_id']} is held with cost {_plain(row['held_cost'])} "
+            f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
             f"and was delivered with other content (cost {_plain(raw)}); "
             "the held one stays: find out which is right, then waive this one"
         )
@@ -360,7 +369,8 @@ def _counts(connection: Connection, batch_id: int) -> BatchCounts:
                     sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
         {"id": batch_id},
     ).one()
-    return BatchCounts(batch_id, *map(int, row[:4]), *row[4:])
+    received, new, unchanged, quarantined = map(int, row[:4])
+    return BatchCounts(batch_id, received, new, unchanged, quarantined, row[4], row[5])
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:

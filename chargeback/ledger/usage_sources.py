@@ -47,13 +47,22 @@ def find(connection: Connection, name: str) -> KeptSource:
 
 
 def put(
-    connection: Connection, name: str, kind: str, role: SourceRole, config: Mapping[str, Any], actor: str
+    connection: Connection,
+    name: str,
+    kind: str,
+    role: SourceRole,
+    config: Mapping[str, Any],
+    actor: str,
 ) -> bool:
     """Add the source, or give it this configuration; whether that changed anything.
 
     The configuration is tried before it is kept. Raises Invalid for one that cannot work.
     """
-    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or not name.islower():
+    if (
+        not name.isascii()
+        or not name.replace("-", "").replace("_", "").isalnum()
+        or not name.islower()
+    ):
         raise Invalid(
             "source_name_invalid",
             f"{name!r} cannot name a source; use lower-case letters, digits, '-' and '_'",
@@ -65,7 +74,8 @@ def put(
     if before == after:
         return False
     connection.execute(
-        text("""INSERT INTO usage_sources (name, kind, role, config) VALUES (:name, :kind, :role, CAST(:config AS jsonb))
+        text("""INSERT INTO usage_sources (name, kind, role, config)
+                VALUES (:name, :kind, :role, CAST(:config AS jsonb))
                 ON CONFLICT (name) DO UPDATE SET kind = :kind, role = :role, config = CAST(:config AS jsonb)"""),
         {"name": name, "kind": kind, "role": role.value, "config": json.dumps(dict(config))},
     )

@@ -45,7 +45,7 @@ def invoice(
     *,
     team: str | None = None,
     user: str | None = None,
-    everybody: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    everybody: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     number: str | None = None,
     on: OnDate = None,
     as_json: AsJson = False,

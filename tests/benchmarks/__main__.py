@@ -43,7 +43,14 @@ def main() -> int:
             stop_postgres(Path(folder))
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
-        table.add_row(one.name, f"{one.seconds:.2f}", floor, one.figure, one.goal, "met" if one.is_met else "MISSED")
+        table.add_row(
+            one.name,
+            f"{one.seconds:.2f}",
+            floor,
+            one.figure,
+            one.goal,
+            "met" if one.is_met else "MISSED",
+        )
         are_met = are_met and one.is_met
     Console(width=150).print(table)
     return 0 if are_met else 1

@@ -20,7 +20,7 @@ HEADER = (
 
 def write_usage(path: Path, records: int, teams: int) -> None:
     """A cost tracker's CSV export: each team has one agent, which uses two models for three things."""
-    chance = random.Random(20261101)  # noqa: S311 - figures to measure with, no secrets
+    chance = random.Random(20261101)
     seconds = sorted(chance.random() * MONTH_SECONDS for _ in range(records))
     with path.open("w", newline="") as file:
         file.write(HEADER)
@@ -39,11 +39,11 @@ def write_usage(path: Path, records: int, teams: int) -> None:
 def payers_yaml(teams: int) -> str:
     """The teams with two members each, the owner of each agent, and 50 rules of all five types."""
     lines = ["teams:"]
-    for n in range(teams):
-        lines.append(
-            f"  - {{id: team-{n:05d}, cost_center: 'CC-{n:05d}', "
-            f"members: [{{user: u-{n:05d}-a, home: true}}, {{user: u-{n:05d}-b, home: true}}]}}"
-        )
+    lines += [
+        f"  - {{id: team-{n:05d}, cost_center: 'CC-{n:05d}', "
+        f"members: [{{user: u-{n:05d}-a, home: true}}, {{user: u-{n:05d}-b, home: true}}]}}"
+        for n in range(teams)
+    ]
     lines.append("owners:\n  agent:")
     lines += [f"    agent-{n:05d}: [{{team: team-{n:05d}}}]" for n in range(teams)]
     lines.append("rules:")
@@ -70,4 +70,6 @@ def _rule(n: int, teams: int) -> str:
         )
     if n < 45:
         return f"{head}, rule_type: by_user, user_ids: [u-{n:05d}-a]}}"
-    return f"{head}, rule_type: by_usage, team_id: {team}, match: {{resource_types: [suggestion]}}}}"
+    return (
+        f"{head}, rule_type: by_usage, team_id: {team}, match: {{resource_types: [suggestion]}}}}"
+    )

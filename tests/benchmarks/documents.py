@@ -18,7 +18,9 @@ from chargeback.views import AnnexRow, BillTo, InvoiceView, LineView
 from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
 from tests.benchmarks.ledger import Measured
 
-LETTERHEAD = Letterhead("Platform Engineering", ("1 Example Street", "Example Town"), "finops@example.com")
+LETTERHEAD = Letterhead(
+    "Platform Engineering", ("1 Example Street", "Example Town"), "finops@example.com"
+)
 
 
 def measure(documents: int, processes: int) -> Iterator[Measured]:
@@ -29,7 +31,8 @@ def measure(documents: int, processes: int) -> Iterator[Measured]:
     floor = _cpu_seconds(lambda view: _bare(view), sample)
     ours = _cpu_seconds(lambda view: draw(view, LETTERHEAD), sample)
     ratio = floor / ours
-    yield Measured(f"{len(sample):,} PDFs on one core", ours, floor, f"{ratio:.2f} of the floor's rate, {len(sample) / ours:,.0f}/s",
+    yield Measured(f"{len(sample):,} PDFs on one core", ours, floor,
+                   f"{ratio:.2f} of the floor's rate, {len(sample) / ours:,.0f}/s",
                    ">= 0.70", ratio >= 0.7)  # fmt: skip
     began = time.perf_counter()
     drawn = sum(1 for _ in draw_many(((view, LETTERHEAD) for view in views), processes))
@@ -54,12 +57,20 @@ def _invoice(n: int) -> InvoiceView:
         for k in range(10)
     )  # fmt: skip
     annex = tuple(
-        AnnexRow(f"u-{k:03d}", f"agent-{k % 5}", f"resource-{k % 10:02d}", "Tokens", Decimal(500 + k), Decimal("6.1728") + k)
+        AnnexRow(
+            f"u-{k:03d}",
+            f"agent-{k % 5}",
+            f"resource-{k % 10:02d}",
+            "Tokens",
+            Decimal(500 + k),
+            Decimal("6.1728") + k,
+        )
         for k in range(20)
     )
     total = sum((line.amount for line in lines), Decimal(0))
     return InvoiceView(
-        f"{n:032x}", DocumentKind.INVOICE, f"INV-20261101-{n:04d}", 1, InvoiceStatus.SENT, Scope.TEAM, f"team-{n}", None,
+        f"{n:032x}", DocumentKind.INVOICE, f"INV-20261101-{n:04d}", 1, InvoiceStatus.SENT, Scope.TEAM,
+        f"team-{n}", None,
         BillTo(f"team-{n}", f"Team {n}", f"CC-{n}", "lead@example.com"), Period(date(2026, 10, 1), date(2026, 11, 1)),
         date(2026, 11, 1), date(2026, 12, 1), None, "USD", lines, total, total, Decimal(0), Decimal("0.21"),
         Decimal("35.31"), total + Decimal("35.31"), False, None, None, (), annex,
@@ -69,7 +80,9 @@ def _invoice(n: int) -> InvoiceView:
 def _bare(view: InvoiceView) -> bytes:
     """The floor: the same two tables and headings, as reportlab's own manual writes them."""
     styles, out = getSampleStyleSheet(), BytesIO()
-    grid = TableStyle([("LINEBELOW", (0, 0), (-1, 0), 0.5, colors.black), ("ALIGN", (1, 0), (-1, -1), "RIGHT")])
+    grid = TableStyle(
+        [("LINEBELOW", (0, 0), (-1, 0), 0.5, colors.black), ("ALIGN", (1, 0), (-1, -1), "RIGHT")]
+    )
     lines = [["Description", "Quantity", "Unit price", "Amount"]]
     lines += [[line.description, f"{line.quantity:,f} {line.unit}", f"{line.unit_price:.6f}", f"{line.amount:,.2f}"]
               for line in view.lines]  # fmt: skip

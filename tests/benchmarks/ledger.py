@@ -71,7 +71,9 @@ def measure(server: Server, folder: Path, records: int, teams: int) -> Iterator[
         upgrade(server.url(database))
         with transaction(server.url(database, user="chargeback_app")) as connection:
             payers.import_file(connection, read(payers_yaml(teams), "company"), "bench")
-            usage_sources.put(connection, "tracker", "cost_tracker", SourceRole.ALLOCATE, config, "bench")
+            usage_sources.put(
+                connection, "tracker", "cost_tracker", SourceRole.ALLOCATE, config, "bench"
+            )
     os.environ["CHARGEBACK_DATABASE_URL"] = server.url(ledger, user="chargeback_app")
     settings.cache_clear()
     yield from _measure_sync(server, ledger, floors, folder, records)
@@ -80,7 +82,7 @@ def measure(server: Server, folder: Path, records: int, teams: int) -> Iterator[
 
 
 def _sync() -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-c", SYNC], check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", SYNC], check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout))
 
 
@@ -94,7 +96,8 @@ def _measure_sync(
     ratio = floor / first["seconds"]
     yield Measured(
         f"sync of {records:,} records", first["seconds"], floor,
-        f"{ratio:.2f} of the rate of a bare COPY, {records / first['seconds']:,.0f} records/s", ">= 0.45", ratio >= 0.45,
+        f"{ratio:.2f} of the rate of a bare COPY, {records / first['seconds']:,.0f} records/s",
+        ">= 0.45", ratio >= 0.45,
     )  # fmt: skip
     yield Measured("the same again, nothing new", again["seconds"], None,
                    f"{again['unchanged']:,.0f} unchanged, {again['new']:.0f} new", "-", again["new"] == 0)  # fmt: skip
@@ -110,7 +113,9 @@ def _measure_allocation(
         cursor.execute("ANALYZE")
     took = seconds_of(lambda: allocate(END))
     grouped = _group_by(server, ledger)
-    with _copied(server, ledger, floors, folder, ["cost_pools", "pool_cells", "allocations"]) as copy:
+    with _copied(
+        server, ledger, floors, folder, ["cost_pools", "pool_cells", "allocations"]
+    ) as copy:
         floor = grouped + seconds_of(copy)
     again = seconds_of(lambda: allocate(END))
     goal = 2 if records < 10_000_000 else 1
@@ -125,7 +130,12 @@ def _measure_drafting(teams: int) -> Iterator[Measured]:
 
     def draft() -> None:
         with transaction() as connection:
-            ids.extend(d.invoice_id for d in draft_run(connection, Period(date(2026, 10, 1), END), BUSINESS_DATE, "bench"))
+            ids.extend(
+                d.invoice_id
+                for d in draft_run(
+                    connection, Period(date(2026, 10, 1), END), BUSINESS_DATE, "bench"
+                )
+            )
 
     def send() -> None:
         with transaction() as connection:
@@ -135,7 +145,9 @@ def _measure_drafting(teams: int) -> Iterator[Measured]:
     yield Measured(f"drafting {len(ids):,} invoices", took, None, f"{len(ids) / took:,.0f}/s", "<= 5 s per 1,000",
                    took <= 5 * teams / 1000)  # fmt: skip
     took = seconds_of(send)
-    yield Measured(f"issuing {len(ids):,} invoices", took, None, f"{len(ids) / took:,.0f}/s", "-", True)
+    yield Measured(
+        f"issuing {len(ids):,} invoices", took, None, f"{len(ids) / took:,.0f}/s", "-", True
+    )
 
 
 @contextmanager
@@ -154,8 +166,8 @@ def _group_by(server: Server, ledger: str) -> float:
         return seconds_of(
             lambda: cursor.execute("""
                 CREATE TEMPORARY TABLE grouped AS
-                SELECT usage_date, source_id, agent_id, resource_type, unit, sum(cost) AS cost, sum(quantity) AS quantity,
-                    count(*) AS records
+                SELECT usage_date, source_id, agent_id, resource_type, unit,
+                    sum(cost) AS cost, sum(quantity) AS quantity, count(*) AS records
                 FROM usage_records GROUP BY usage_date, source_id, agent_id, resource_type, unit""")
         )
 

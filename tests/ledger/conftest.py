@@ -1,6 +1,6 @@
-"""The year-end story, told once per test process; each test has a copy of its own to look at or to break."""
+"""Books that must be sound when a test ends, and those of the year-end story to look at or to break."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,12 +9,41 @@ from chargeback.settings import Settings, settings
 from tests.conftest import Ledger
 from tests.ledger import year_end
 from tests.ledger.books import Books
+from tests.ledger.soundness import assert_sound
 from tests.postgres import Server
+
+
+@pytest.fixture
+def books(ledger: Ledger) -> Iterator[Books]:
+    """Books with nothing in them yet."""
+    yield Books(ledger)
+    assert_sound()
+
+
+@pytest.fixture
+def fresh_books(
+    postgres: Server, template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Books]]:
+    """Makes books on a ledger of their own, as often as one likes; the settings point to the newest."""
+    names: list[str] = []
+
+    def open_fresh() -> Books:
+        names.append(postgres.create_database(template))
+        fresh = Ledger(postgres.url(names[-1], "chargeback_app"), postgres.url(names[-1]))
+        monkeypatch.setenv("CHARGEBACK_DATABASE_URL", fresh.url)
+        settings.cache_clear()
+        return Books(fresh)
+
+    yield open_fresh
+    for name in names:
+        database.engine(postgres.url(name, "chargeback_app")).dispose()
+        postgres.drop_database(name)
+    database.engine.cache_clear()
 
 
 @pytest.fixture(scope="session")
 def year_end_template(postgres: Server, template: str) -> str:
-    """A ledger that holds the story, to copy from; nobody stays connected to it."""
+    """A ledger that holds the year-end story, told once per process; nobody stays connected to it."""
     name = postgres.create_database(template)
     told = Ledger(postgres.url(name, "chargeback_app"), postgres.url(name))
     with pytest.MonkeyPatch.context() as patch:
@@ -29,10 +58,10 @@ def year_end_template(postgres: Server, template: str) -> str:
 
 
 @pytest.fixture
-def books(
+def year_end_books(
     postgres: Server, year_end_template: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Books]:
-    """The books of the year-end story; gone after the test."""
+    """A copy of the year-end story's books; gone after the test."""
     name = postgres.create_database(year_end_template)
     copied = Ledger(postgres.url(name, "chargeback_app"), postgres.url(name))
     monkeypatch.setenv("CHARGEBACK_DATABASE_URL", copied.url)

@@ -134,8 +134,6 @@ def test_old_days_are_allocated_with_the_newer_ones(books: Books) -> None:
 
 
 def test_progress_is_told_month_by_month(books: Books) -> None:
-    from chargeback.ledger.allocation import allocate
-
     books.use("search", "ana", "1.00", "2026-09-05").use(
         "search", "ana", "1.00", "2026-10-05"
     ).load()
@@ -213,8 +211,8 @@ def test_a_pool_is_borne_whole_and_its_reversal_takes_back_exactly_that(
         spec |= {"team_id": "search"}
     rows = [
         Usage(n, f"{day}-{n}", day_at(day), "search", f"u{n % 3}", None, None, None, "t", None, "t",
-              quantity * sign, cost * sign)
-        for day, sign in (("2026-10-05", 1), ("2026-10-06", -1))
+              booked(quantity), booked(cost))
+        for day, booked in (("2026-10-05", Decimal), ("2026-10-06", Decimal.copy_negate))
         for n, (cost, quantity) in enumerate(amounts)
     ]  # fmt: skip
     with undone() as connection:
@@ -233,4 +231,7 @@ def test_a_pool_is_borne_whole_and_its_reversal_takes_back_exactly_that(
         cost for cost, _ in amounts
     )
     assert money.exact_sum(q for _, q in booked.values()) == money.exact_sum(q for _, q in amounts)
-    assert taken_back == {user: (-cost, -quantity) for user, (cost, quantity) in booked.items()}
+    assert taken_back == {
+        user: (cost.copy_negate(), quantity.copy_negate())
+        for user, (cost, quantity) in booked.items()
+    }

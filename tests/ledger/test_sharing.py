@@ -7,8 +7,8 @@ from tests.ledger.books import Books
 
 
 def weights(books: Books) -> dict[str, Decimal]:
-    rows = books.query("SELECT team_id, weight FROM allocations WHERE weight IS NOT NULL")
-    return {team: weight for team, weight in rows}
+    rows: list[tuple[str, Decimal]] = books.query("SELECT team_id, weight FROM allocations WHERE weight IS NOT NULL")
+    return dict(rows)
 
 
 def split(percentages: dict[str, object]) -> dict[str, object]:
