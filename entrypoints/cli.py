@@ -35,8 +35,10 @@ app = App(
     help_format="plaintext",
     version=_version,
     version_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 app.group_commands = Group("Help", sort_key=8)
+app.meta.suppress_keyboard_interrupt = False
 app.meta.group_parameters = Group("Options", sort_key=9)
 for group in (installation, usage, billing, books):
     group.register(app)
@@ -46,7 +48,10 @@ for group in (installation, usage, billing, books):
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     verbose: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Log to standard error, and say more of errors.")
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Log to standard error, and say more of errors."
+        ),
     ] = False,
 ) -> int:
     """Run the command that the tokens name."""
@@ -66,8 +71,9 @@ def _check_settings() -> None:
         settings()
     except ValidationError as refusal:
         fault = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = "_".join(str(part) for part in fault["loc"]).upper()
-        variable = name if name.startswith("PREFECT_") else f"CHARGEBACK_{name}"
+        name = str(fault["loc"][0])
+        # A field is named in small letters; one that is read from another variable bears that variable's name.
+        variable = name if name.isupper() else f"CHARGEBACK_{name.upper()}"
         reason = fault["msg"].removeprefix("Value error, ")
         raise Invalid(
             "setting_invalid",
@@ -92,7 +98,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except ChargebackError as error:
         return _complain(error.message, error.exit_status)
     except CycloptsError as error:
-        said = str(error).strip().removesuffix(".")
+        said = str(error).strip()
+        said = said if said.endswith("...") else said.removesuffix(".")
         return _complain(f"{said}; `{_called(error)} --help` shows how it is called", INVALID)
     except KeyboardInterrupt:
         return _complain(

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import ArgumentError
 
-from chargeback.errors import Refused
+from chargeback.errors import Invalid, Refused
 from chargeback.ledger import database
 from chargeback.settings import settings
 from entrypoints import postgres
@@ -34,6 +35,7 @@ def ledger_at_hand() -> Iterator[None]:
         with _embedded(settings().home.resolve()):
             yield
         return
+    _refuse_no_address(settings().database_url or "")
     with database.transaction() as connection:
         held = database.version(connection)
     newest = database.newest_version()
@@ -44,6 +46,20 @@ def ledger_at_hand() -> Iterator[None]:
             "run `chargeback db upgrade`",
         )
     yield
+
+
+def _refuse_no_address(url: str) -> None:
+    """Raises Invalid for a URL that cannot be one; it is not repeated, because it may hold a password."""
+    try:
+        driver = make_url(url).drivername
+    except ArgumentError:
+        driver = ""
+    if driver not in ("postgresql", "postgresql+psycopg2"):
+        raise Invalid(
+            "database_url_invalid",
+            "CHARGEBACK_DATABASE_URL is no address of a Postgres; "
+            "write it like postgresql+psycopg2://chargeback_app:PASSWORD@host/ledger",
+        )
 
 
 def migration_url() -> str:

@@ -227,5 +227,5 @@ def check_known(connection: Connection, payer: Payer) -> None:
 
 
 def _nearest(known: frozenset[str], wanted: str) -> str:
-    near = get_close_matches(wanted, sorted(known), 1, 0.5)
+    near = get_close_matches(wanted, sorted(known), 1)
     return f"did you mean {near[0]!r}?" if near else "`chargeback teams` lists the teams"

@@ -13,7 +13,8 @@ from decimal import Decimal
 from hashlib import sha256
 from io import StringIO
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
@@ -61,6 +62,15 @@ class DayTally:
         return self.received - self.unchanged - self.quarantined
 
 
+class Repeat(NamedTuple):
+    """A second row of one id in one delivery with other content: refused, unless it says what is held already."""
+
+    usage_date: date
+    usage_id: UUID
+    content_hash: UUID
+    refusal: Refusal
+
+
 @dataclass
 class Chunk:
     """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction."""
@@ -69,6 +79,7 @@ class Chunk:
     size: int = 0
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
+    repeats: list["Repeat"] = field(default_factory=list)
     tallies: dict[date | None, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
     months: set[tuple[int, int]] = field(default_factory=set)
 
@@ -131,12 +142,16 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         texts = dimensions.get(key) or dimensions.setdefault(key, "\t".join(map(escaped, key)))
         facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
         content = sha256(facts.encode()).digest()[:16]
-        held = seen.setdefault(external_id, content)
-        if len(seen) == len(positions):
-            _count_repeat(chunk, usage_date, row, is_same=held == content)
-            continue
+        first = seen.setdefault(external_id, content)
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
+        if len(seen) == len(positions):
+            days[usage_date].received.add(raw_cost)
+            if first == content:
+                days[usage_date].unchanged.add(raw_cost)
+            else:
+                chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
+            continue
         days[usage_date].received.add(raw_cost)
         write(
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
@@ -148,18 +163,14 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     return chunk
 
 
-def _count_repeat(chunk: Chunk, usage_date: date, row: Usage, is_same: bool) -> None:
-    """A second row of one id in one delivery: the same is counted, another is refused."""
-    if is_same:
-        chunk.tallies[usage_date].received.add(row.cost)
-        chunk.tallies[usage_date].unchanged.add(row.cost)
-        return
+def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
     reason = (
         f"usage {row.external_id} is delivered twice with different content; the first is kept: "
         "find out which is right, then waive this one"
     )
     kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    _refuse(chunk, usage_date, _refusal(row, "changed", reason)._replace(row=_as_kept(kept)))
+    refusal = _refusal(row, "changed", reason)._replace(row=_as_kept(kept))
+    return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 
 def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
@@ -218,6 +229,7 @@ def load(
     if chunk.positions:
         stage_text(connection, "arrived", STAGE, chunk.buffer)
         _compare_with_held(connection, chunk)
+        _settle_repeats(connection, chunk)
         connection.execute(_BOOK, ids)
         connection.execute(_PAYERS_APPEAR, ids)
         connection.execute(_REPLACE_QUARANTINED, ids)
@@ -274,6 +286,25 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
         refusal = Refusal(position, row["external_id"], None, "changed", reason, kept, raw)
         chunk.refusals.append((row["usage_date"], refusal))
         chunk.tallies[row["usage_date"]].quarantined.add(raw)
+
+
+def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
+    """A repeat that says what is held changes nothing, whichever of the two rows came first."""
+    held = {
+        (row.usage_id, row.content_hash)
+        for row in connection.execute(
+            text("""SELECT usage_id::text, content_hash::text FROM usage_records
+                    WHERE usage_id = ANY (CAST(:ids AS uuid[]))"""),
+            {"ids": [str(repeat.usage_id) for repeat in chunk.repeats]},
+        )
+    }
+    for repeat in chunk.repeats:
+        tally, raw = chunk.tallies[repeat.usage_date], repeat.refusal.raw_cost or Decimal(0)
+        if (str(repeat.usage_id), str(repeat.content_hash)) in held:
+            tally.unchanged.add(raw)
+        else:
+            tally.quarantined.add(raw)
+            chunk.refusals.append((repeat.usage_date, repeat.refusal))
 
 
 _BOOK = text("""

@@ -5,7 +5,7 @@ from cyclopts import App, Group
 from entrypoints.typed.parameters import AsJson
 
 GROUP = Group("The installation", sort_key=1)
-DB = App(name="db", help="The ledger's schema.", group=GROUP)
+DB = App(name="db", help="The ledger's schema.", group=GROUP, group_commands="Commands")
 
 
 def register(app: App) -> None:

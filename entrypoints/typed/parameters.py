@@ -5,7 +5,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON for programs; amounts are text.")
+    bool,
+    Parameter(
+        name="--json",
+        negative="",
+        show_default=False,
+        help="Print JSON for programs; amounts are text.",
+    ),
 ]
 OnDate = Annotated[
     str | None,

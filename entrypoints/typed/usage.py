@@ -8,8 +8,15 @@ from cyclopts import App, Group, Parameter
 from entrypoints.typed.parameters import AsJson
 
 GROUP = Group("What comes in", sort_key=2)
-SOURCES = App(name="sources", help="The cost trackers that usage is read from.", group=GROUP)
-QUARANTINE = App(name="quarantine", help="Usage rows that were refused.", group=GROUP)
+SOURCES = App(
+    name="sources",
+    help="The cost trackers that usage is read from.",
+    group=GROUP,
+    group_commands="Commands",
+)
+QUARANTINE = App(
+    name="quarantine", help="Usage rows that were refused.", group=GROUP, group_commands="Commands"
+)
 
 
 def register(app: App) -> None:

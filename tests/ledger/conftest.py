@@ -21,24 +21,23 @@ def books(ledger: Ledger) -> Iterator[Books]:
 
 
 @pytest.fixture
-def fresh_books(
-    postgres: Server, template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], Books]]:
-    """Makes books on a ledger of their own, as often as one likes; the settings point to the newest."""
-    names: list[str] = []
+def another_ledger(
+    postgres: Server, template: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Ledger]]:
+    """Makes further fresh ledgers; the settings point to the newest."""
+    made: list[str] = []
 
-    def open_fresh() -> Books:
-        names.append(postgres.create_database(template))
-        fresh = Ledger(postgres.url(names[-1], "chargeback_app"), postgres.url(names[-1]))
+    def make() -> Ledger:
+        made.append(postgres.create_database(template))
+        fresh = Ledger(postgres.url(made[-1], "chargeback_app"), postgres.url(made[-1]))
         monkeypatch.setenv("CHARGEBACK_DATABASE_URL", fresh.url)
         settings.cache_clear()
-        return Books(fresh)
+        return fresh
 
-    yield open_fresh
-    for name in names:
+    yield make
+    for name in made:
         database.engine(postgres.url(name, "chargeback_app")).dispose()
         postgres.drop_database(name)
-    database.engine.cache_clear()
 
 
 @pytest.fixture(scope="session")

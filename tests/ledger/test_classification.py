@@ -132,7 +132,7 @@ def test_the_team_is_the_records_then_the_accounts_the_tags_the_agents_and_the_u
     books: Books, usage_of: dict[str, str], team: str | None
 ) -> None:
     books.import_yaml(OWNED)
-    books.use(**usage_of).allocate()  # type: ignore[arg-type]
+    books.use(**usage_of).allocate()
     assert books.total_by_payer() == {(team, usage_of["user"]): Decimal(1)}
 
 

@@ -1,38 +1,20 @@
 """One hash for what the books say: the same however the work was cut, another for each other fact."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from chargeback.ledger import database
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.digest import PARTS, digest, parts, whole
-from chargeback.settings import settings
 from chargeback.sources.contract import Refusal, Usage
 from tests.conftest import Ledger
 from tests.ledger.books import Books
 from tests.ledger.year_end import ETL, LAB_IN_NOVEMBER, OPS_IN_NOVEMBER, SUPPORT
-from tests.postgres import Server
 
 
 @pytest.fixture
-def another_ledger(
-    postgres: Server, template: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], Ledger]]:
-    """Makes further fresh ledgers; the settings point to the newest."""
-    made: list[str] = []
-
-    def make() -> Ledger:
-        made.append(postgres.create_database(template))
-        fresh = Ledger(postgres.url(made[-1], "chargeback_app"), postgres.url(made[-1]))
-        monkeypatch.setenv("CHARGEBACK_DATABASE_URL", fresh.url)
-        settings.cache_clear()
-        return fresh
-
-    yield make
-    for name in made:
-        database.engine(postgres.url(name, "chargeback_app")).dispose()
-        postgres.drop_database(name)
+def books(year_end_books: Books) -> Books:
+    return year_end_books
 
 
 def hashes() -> dict[str, str]:
@@ -62,6 +44,18 @@ def test_the_digest_does_not_depend_on_how_a_delivery_is_cut(
     in_twos = billed(books := Books(another_ledger(), batch_records=2), delivery(books))
     one_by_one = billed(books := Books(another_ledger(), batch_records=1), delivery(books))
     assert in_one == in_twos == one_by_one
+
+
+def test_a_repeat_that_says_what_is_held_changes_nothing_whichever_row_comes_first(
+    ledger: Ledger,
+) -> None:
+    """Held at 1; delivered as 2 and then as 1: the 2 is refused, the 1 is what is held."""
+    books = Books(ledger)
+    books.use("search", "ana", "1", external_id="a").load()
+    books.use("search", "ana", "2", external_id="a").use("search", "ana", "1", external_id="a")
+    (counts,) = books.load()
+    assert (counts.received, counts.unchanged, counts.quarantined) == (2, 1, 1)
+    assert [row.raw_cost for row in books.query("SELECT raw_cost FROM usage_quarantine")] == [2]
 
 
 def test_the_digest_does_not_depend_on_the_order_of_the_rows(

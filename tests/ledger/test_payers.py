@@ -49,7 +49,8 @@ def test_the_example_imported_twice_changes_nothing_the_second_time(books: Books
         ("teams: [{id: a, members: [{user: u}, {user: u}]}]", "two at once as member of team a 'u'"),
         ("teams: [{id: a, members: [{user: u, home: true}]}, {id: b, members: [{user: u, home: true}]}]",
          "two at once as home team of user 'u'"),
-        ("owners: {agent: {x: [{team: a}, {team: b, from: 2026-10-01}]}}", "two at once as owner of agent 'x' on 2026-10-01"),
+        ("owners: {agent: {x: [{team: a}, {team: b, from: 2026-10-01}]}}",
+         "two at once as owner of agent 'x' on 2026-10-01"),
         ("owners: {robot: {x: [{team: a}]}}", "at owners.robot"),
         ("teams: [{id: new}]\nrules: [{rule_id: r, rule_type: fixed_split, split_percentages: {new: 99.98}}]",
          "the percentages sum to 99.98"),
@@ -118,7 +119,7 @@ def test_a_rule_with_dates_and_numbers_in_its_metadata_is_kept_and_the_same_the_
 @pytest.mark.parametrize("metadata", ["{1: {2026-10-01: x}}", '{a: "\\0"}'])
 def test_metadata_that_the_ledger_cannot_keep_is_refused(books: Books, metadata: str) -> None:
     with pytest.raises(
-        Invalid, match="allocation_metadata is .*; write texts, numbers and lists under text keys"
+        Invalid, match=r"allocation_metadata is .*; write texts, numbers and lists under text keys"
     ):
         books.import_yaml(
             f"rules: [{{rule_id: r, rule_type: by_usage, allocation_metadata: {metadata}}}]"

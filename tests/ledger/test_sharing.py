@@ -7,7 +7,9 @@ from tests.ledger.books import Books
 
 
 def weights(books: Books) -> dict[str, Decimal]:
-    rows: list[tuple[str, Decimal]] = books.query("SELECT team_id, weight FROM allocations WHERE weight IS NOT NULL")
+    rows: list[tuple[str, Decimal]] = books.query(
+        "SELECT team_id, weight FROM allocations WHERE weight IS NOT NULL"
+    )
     return dict(rows)
 
 

@@ -18,6 +18,11 @@ from tests.ledger.year_end import ETL, LAB_IN_NOVEMBER
 OCTOBER, NOVEMBER = Period.month("2026-10"), Period.month("2026-11")
 
 
+@pytest.fixture
+def books(year_end_books: Books) -> Books:
+    return year_end_books
+
+
 def found(period: Period | None = None, files: FileStore | None = None) -> list[Broken]:
     with snapshot() as connection:
         return verify(connection, period, files)

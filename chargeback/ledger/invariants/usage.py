@@ -113,8 +113,8 @@ _WENT_OUT = f"""
                   s.name, usage_date, {shown("sum(ledger)")}, {shown("sum(claimed)")}, {shown("sum(unclaimed)")},
                   {shown("sum(loose)")}) AS sentence
     FROM (SELECT c.source_id, c.usage_date, c.cost AS ledger, 0 AS claimed, 0 AS unclaimed,
-              CASE WHEN h.cell_id IS NULL THEN c.cost ELSE 0 END AS loose
-          FROM usage_cells c LEFT JOIN (SELECT DISTINCT cell_id FROM pool_cells) h USING (cell_id)
+              CASE WHEN EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id) THEN 0 ELSE c.cost END AS loose
+          FROM usage_cells c
           UNION ALL
           SELECT p.source_id, p.usage_date, 0, CASE WHEN k.allocation_id IS NULL THEN 0 ELSE a.cost END,
               CASE WHEN k.allocation_id IS NULL THEN a.cost ELSE 0 END, 0

@@ -1,0 +1,120 @@
+"""The demo, twice, as a person runs it: a month from nothing to a paid invoice, and then nothing changes."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chargeback.settings import settings
+from entrypoints.postgres import is_postgres_running
+from tests.entrypoints.conftest import free_port
+
+# Two starts of the whole stack, each with a Prefect server.
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass
+class Demo:
+    """A home on which the demo ran twice, and what it said."""
+
+    home: Path
+    environment: dict[str, str]
+    first: str = ""
+    second: str = ""
+
+    def say(self, *tokens: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "entrypoints.cli", *tokens],
+            env=self.environment, cwd=settings().root, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *tokens: str) -> Any:
+        return json.loads(self.say(*tokens, "--json"))
+
+
+@pytest.fixture(scope="module")
+def demo(module_home: Path) -> Demo:
+    own = {
+        "CHARGEBACK_HOME": str(module_home),
+        "CHARGEBACK_PREFECT_PORT": str(free_port()),
+        "CHARGEBACK_API_PORT": str(free_port()),
+    }
+    strangers = ("CHARGEBACK_", "PREFECT_", "PG")
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(strangers)
+    }
+    demo = Demo(module_home, inherited | own)
+    demo.first = demo.say("demo")
+    demo.second = demo.say("demo")
+    return demo
+
+
+def test_the_first_run_bills_the_month(demo: Demo) -> None:
+    assert "438 rows, 438 of them new" in demo.first
+    assert "Issued 3 invoices" in demo.first
+    assert "INV-20261101-0001 of team-etl is paid" in demo.first
+    assert "Overdue now: INV-20261101-0003" in demo.first
+    assert "The books tie out: all 14 invariants hold" in demo.first
+
+
+def test_a_second_run_changes_nothing_and_says_so(demo: Demo) -> None:
+    assert "Nothing changed: the books are the same as before, to the last digit." in demo.second
+    assert "438 rows, 0 of them new" in demo.second
+    assert "Published 3 documents as PDF, 0 of them new" in demo.second
+    assert "Published 13 report files, 0 of them new" in demo.second
+
+
+def test_what_it_started_is_stopped(demo: Demo) -> None:
+    assert not is_postgres_running(demo.home)
+
+
+def test_the_month_reconciles_to_the_last_digit(demo: Demo) -> None:
+    found = demo.json("reconcile", "2026-10")
+    (source,) = found["sources"]
+    assert (source["received_count"], source["received"]) == (438, "0.754318700000000002909")
+    assert source["ledger"] == "0.754318700000000005"
+    # 0.754318700000000002909 - 0.754318700000000005
+    assert source["residual"] == "-0.000000000000000002091"
+    assert (source["difference"], source["allocation_difference"], found["difference"]) == (
+        "0",
+        "0",
+        "0",
+    )
+
+
+def test_one_invoice_is_paid_one_overdue_one_sent(demo: Demo) -> None:
+    found = demo.json("status", "2026-10")
+    # Due 14 days after the 1st is the 15th: past on the 20th, when 30 days are not.
+    assert [
+        (one["team_id"], one["status"], one["due_date"], one["total"])
+        for one in reversed(found["documents"])
+    ] == [
+        ("team-etl", "paid", "2026-12-01", "0.21"),
+        ("team-search", "sent", "2026-12-01", "0.2"),
+        ("team-support", "overdue", "2026-11-15", "0.29"),
+    ]
+    assert (found["open_quarantine"], found["days_to_allocate"], found["not_allocated"]) == (
+        0,
+        0,
+        "0",
+    )
+    assert {run["flow"] for run in found["recent_runs"]} == {
+        "monthly-billing", "usage-sync", "invoice-run", "report-publishing"}  # fmt: skip
+
+
+def test_every_path_it_prints_is_a_file(demo: Demo) -> None:
+    printed = [Path(line.strip()) for line in demo.first.splitlines() if line.startswith("  /")]
+    assert [path.suffix for path in printed] == [".pdf", ".pdf", ".pdf", ".html"]
+    for path in printed:
+        assert path.stat().st_size > 1000
+
+
+def test_the_books_it_leaves_are_proven(demo: Demo) -> None:
+    assert demo.json("verify")["holds"] is True

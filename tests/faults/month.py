@@ -1,0 +1,49 @@
+"""A month's billing, step by step: what the flow `monthly-billing` does, without Prefect around it.
+
+The example company's October, dated as the demo dates it, so that each step finds something to do.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from chargeback.ledger import payers, usage_sources
+from chargeback.ledger.database import transaction
+from chargeback.payers_file import read
+from models.enums import SourceRole
+from tasks.allocate_costs import allocate_costs
+from tasks.bill_payers import draft_invoices, issue_invoices, sweep_overdue
+from tasks.publish_documents import publish_invoices, publish_reports
+from tasks.sync_usage import sync_source
+from tests.ledger.books import ACTOR, EXAMPLES
+
+SOURCE, PERIOD = "cost-tracker", "2026-10"
+ISSUED_ON, SWEPT_ON = date(2026, 11, 1), date(2026, 11, 20)
+READ_AT = datetime(2026, 11, 1, tzinfo=UTC)
+EXPORT = EXAMPLES / "cost_tracker_export.json"
+
+
+def publish() -> None:
+    """Both kinds of documents."""
+    publish_invoices.fn(PERIOD)
+    publish_reports.fn(PERIOD)
+
+
+STEPS: Mapping[str, Callable[[], Any]] = {
+    "sync": lambda: sync_source.fn(SOURCE, PERIOD, READ_AT),
+    "allocate": lambda: allocate_costs.fn(ISSUED_ON),
+    "draft": lambda: draft_invoices.fn(PERIOD, ISSUED_ON, ACTOR),
+    "issue": lambda: issue_invoices.fn(PERIOD, ISSUED_ON, ACTOR),
+    "sweep": lambda: sweep_overdue.fn(SWEPT_ON, ACTOR),
+    "publish": publish,
+}
+
+
+def open_books(export: str = str(EXPORT), url: str | None = None) -> None:
+    """Import the example company, and name the export as its source of usage."""
+    company = read((EXAMPLES / "company.yaml").read_text(encoding="utf-8"), "company.yaml")
+    with transaction(url) as connection:
+        payers.import_file(connection, company, ACTOR)
+        config = {"path": export, "form": "json"}
+        role = SourceRole.ALLOCATE
+        usage_sources.put(connection, SOURCE, "cost_tracker", role, config, ACTOR)

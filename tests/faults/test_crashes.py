@@ -1,0 +1,99 @@
+"""A step that dies at any point and is run again: the same books as if nothing had happened.
+
+Every statement and every COMMIT of the month is such a point, and all are tried. A step is called by
+itself, so that a round takes some hundred milliseconds; real kills of real processes are in test_kills.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy import Engine
+
+from chargeback.errors import Unavailable
+from chargeback.ledger import database
+from tests.faults.conftest import Month, using
+from tests.faults.crash_points import Crashed, End, Points
+from tests.faults.findings import assert_readable, assert_sound, facts
+from tests.faults.month import STEPS
+from tests.postgres import Server
+
+# Points of each step as it is; fewer would mean that some are no longer seen.
+POINTS = {"sync": 142, "allocate": 49, "draft": 38, "issue": 10, "sweep": 4, "publish": 41}
+
+
+WRITERS = ("allocate", "draft", "issue", "sweep")
+
+
+@contextmanager
+def fresh_copy(server: Server, template: str, files: Path) -> Iterator[Engine]:
+    """A copy of a ledger that the settings point to, and the engine the steps will use."""
+    name = server.create_database(template)
+    url = server.url(name, "chargeback_app")
+    try:
+        with using(url, files):
+            yield database.engine(url)
+    finally:
+        server.drop_database(name)
+
+
+def run_into_the_fault(step: str, points: Points, engine: Engine) -> bool:
+    """Whether the step died on its way; a lost connection is told in our own words."""
+    try:
+        with points.watching(engine):
+            STEPS[step]()
+    except Crashed:
+        return True
+    except Unavailable as error:
+        assert_readable(str(error))
+        return True
+    return False
+
+
+def run_again(step: str) -> str:
+    """From the step on, all that decides money; the documents where they were what died. The last step."""
+    order = list(STEPS)
+    rest = [step] if step == "publish" else order[order.index(step) : order.index("publish")]
+    for each in rest:
+        STEPS[each]()
+    return rest[-1]
+
+
+def crash_everywhere(
+    server: Server, month: Month, step: str, folder: Path, end_session: End | None = None
+) -> int:
+    """Crash at one point after another until there are no more, each time on a fresh copy; how many there were."""
+    point = 0
+    while True:
+        files = folder / str(point)
+        with fresh_copy(server, month.before[step], files) as engine:
+            if not run_into_the_fault(step, Points(point, end_session), engine):
+                return point
+            last = run_again(step)
+            assert facts() == month.after[last], f"after a crash at point {point} of {step}"
+            assert_sound(files)
+        point += 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_dies_anywhere_is_made_whole_by_the_next_run(
+    postgres: Server, month: Month, step: str, tmp_path: Path
+) -> None:
+    assert crash_everywhere(postgres, month, step, tmp_path) >= POINTS[step]
+
+
+@pytest.mark.parametrize("step", WRITERS)
+def test_a_step_that_loses_postgres_anywhere_says_so_and_is_made_whole(
+    postgres: Server, month: Month, step: str, tmp_path: Path
+) -> None:
+    def end_session(pid: int) -> None:
+        administrator = psycopg2.connect(
+            host=str(postgres.folder), user="postgres", dbname="postgres"
+        )
+        with administrator.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        administrator.close()
+
+    assert crash_everywhere(postgres, month, step, tmp_path, end_session) >= POINTS[step]
