@@ -56,6 +56,7 @@ def launch(
 ) -> int:
     """Run the command that the tokens name."""
     _check_settings()
+    _keep_prefect_quiet()
     if verbose:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("chargeback").setLevel(logging.INFO)
@@ -63,6 +64,13 @@ def launch(
         tokens, exit_on_error=False, print_error=False, result_action="return_value"
     )
     return status or 0
+
+
+def _keep_prefect_quiet() -> None:
+    """Where Prefect is imported into this process, it reports to nobody and writes only under our home."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_HOME", str(settings().home / "prefect"))
 
 
 def _check_settings() -> None:

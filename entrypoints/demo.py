@@ -91,7 +91,7 @@ def _digest() -> str:
 
 def _load_company() -> None:
     """Teams, owners and rules, and where usage comes from. Raises Refused in a ledger used for something else."""
-    showing.heading("Loading the example company")
+    showing.heading(f"Loading {COMPANY} and {CONFIG['path']}")
     file = settings().root / COMPANY
     with _timed() as done, transaction() as connection:
         others = [
@@ -111,7 +111,7 @@ def _load_company() -> None:
         )
         if is_new or any(asdict(counts).values()):
             changed = ", ".join(f"{number} {what}" for what, number in asdict(counts).items())
-            done(f"{COMPANY}: {changed}; usage from {CONFIG['path']}")
+            done(f"{changed}, a cost tracker")
         else:
             done("All of it was there already")
 

@@ -27,13 +27,16 @@ def show_documents(rows: Iterable[InvoiceRow], title: str) -> None:
         showing.say(f"{title}: none.")
         return
     showing.table([
-        {"number": row.number, "payer": _payer(row), "period": row.period.label, "status": showing.status(row.status),
-         "issued": row.issue_date, "due": row.due_date, "total": showing.money(row.total, row.currency),
-         "": Text("stale", "yellow") if row.is_stale else ""}
+        {"number": row.number, "payer": _payer(row), "period": row.period.label, "status": _status(row),
+         "issued": row.issue_date, "due": row.due_date, row.currency: wording.money(row.total, row.currency)}
         for row in every[-MOST_SHOWN:]
-    ], right=["total"], title=title)  # fmt: skip
+    ], right=[row.currency for row in every], title=title)  # fmt: skip
     if len(every) > MOST_SHOWN:
         showing.say(f"{len(every) - MOST_SHOWN} more are not shown; name a period, or use --json.")
+
+
+def _status(row: InvoiceRow) -> Text:
+    return Text("stale draft", "yellow") if row.is_stale else showing.status(row.status)
 
 
 def _payer(row: InvoiceRow) -> str:
@@ -50,15 +53,7 @@ def show_reconciliation(found: Reconciliation) -> None:
         showing.table(_went(source, found.currency), right=[found.currency],
                       title=f"{source.source}, {found.period.label}: where it went")  # fmt: skip
     if found.documents:
-        showing.table([
-            {"document": one.number, "status": showing.status(one.status), "exact": one.exact,
-             "rounding": one.rounding_difference, "at most": one.bound,
-             "subtotal": wording.money(one.subtotal, found.currency), "of the period": one.in_period}
-            for one in found.documents
-        ], right=["exact", "rounding", "at most", "subtotal", "of the period"],
-            title="Rounding, once per document")  # fmt: skip
-        showing.say(f"Rounding of all documents: {wording.exact(found.rounding_difference)} {found.currency}, "
-                    f"at most {wording.exact(found.rounding_bound)}.")  # fmt: skip
+        _show_rounding(found)
     if found.difference == 0:
         showing.say(
             "Difference: 0. Everything that came in is accounted for, to the last digit.", "green"
@@ -66,6 +61,21 @@ def show_reconciliation(found: Reconciliation) -> None:
     else:
         lost = f"{wording.exact(found.difference)} {found.currency}"
         showing.say(f"Difference: {lost}. Run `chargeback verify`.", "bold red")
+
+
+def _show_rounding(found: Reconciliation) -> None:
+    """Per document the exact sum, the subtotal it prints, and the difference beside its bound."""
+    numbers = ["exact", "subtotal", "rounding", "bound", "of the period"]
+    # Late usage of other months is on the document too, and not of the period.
+    has_other = any(one.in_period != one.exact for one in found.documents)
+    showing.table([
+        {"document": one.number, "exact": one.exact,
+         "subtotal": wording.money(one.subtotal, found.currency), "rounding": one.rounding_difference,
+         "bound": one.bound, **({"of the period": one.in_period} if has_other else {})}
+        for one in found.documents
+    ], right=numbers, title="Rounding, once per document")  # fmt: skip
+    total, bound = wording.exact(found.rounding_difference), wording.exact(found.rounding_bound)
+    showing.say(f"Rounding of all documents: {total} {found.currency}, at most {bound}.")
 
 
 def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
@@ -112,12 +122,17 @@ def show_standing(found: Standing) -> None:
         showing.say(f"  {sentence}", style)
     showing.say("")
     if found.recent_runs:
-        showing.table([
-            {"started": f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC", "flow": run.flow, "period": run.period,
-             "ended": Text(run.state.replace("_", " "), RUN_STYLES.get(run.state, "")), "seconds": run.seconds,
-             "steps": run.step_count, "error": run.error}
-            for run in found.recent_runs
-        ], right=["seconds", "steps"], title="Last runs")  # fmt: skip
+        _show_runs(found)
+
+
+def _show_runs(found: Standing) -> None:
+    has_error = any(run.error for run in found.recent_runs)
+    showing.table([
+        {"started (UTC)": f"{run.started_at:%Y-%m-%d %H:%M:%S}", "flow": run.flow, "period": run.period,
+         "ended": Text(run.state.replace("_", " "), RUN_STYLES.get(run.state, "")), "seconds": run.seconds,
+         "steps": run.step_count, **({"error": run.error} if has_error else {})}
+        for run in found.recent_runs
+    ], right=["seconds", "steps"], title="Last runs")  # fmt: skip
 
 
 def _waiting(found: Standing) -> list[tuple[str, str]]:

@@ -8,7 +8,9 @@ from models.enums import DocumentKind
 
 def show(view: InvoiceView) -> None:
     """Show a document: whom it is for, its lines, its totals, who used what, and what others hold."""
-    showing.table(_head(view))
+    kind = "Credit note" if view.kind is DocumentKind.CREDIT_NOTE else "Invoice"
+    showing.facts(_head(view), f"{kind} {view.number}")
+    showing.say("")
     if view.lines:
         showing.table(_lines(view), right=["quantity", "exact", view.currency], title="Lines")
     else:
@@ -25,17 +27,21 @@ def show(view: InvoiceView) -> None:
         )
 
 
-def _head(view: InvoiceView) -> list[dict[str, object]]:
-    kind = "Credit note" if view.kind is DocumentKind.CREDIT_NOTE else "Invoice"
+def _head(view: InvoiceView) -> dict[str, object]:
     to = view.bill_to
-    name = to.name if to.id in (None, to.name) else f"{to.name} ({to.id})"
-    return [{
-        kind: view.number, "revision": view.revision, "status": showing.status(view.status), "bill to": name,
-        "cost centre": to.cost_center, "period": wording.long_period(view.period), "issued": view.issue_date,
-        "due": view.due_date, "paid": view.paid_date,
-        **({"credits": view.credits_number} if view.credits_number else {}),
-        **({"credited by": view.credited_by_number} if view.credited_by_number else {}),
-    }]  # fmt: skip
+    return {
+        "bill to": to.name if to.id in (None, to.name) else f"{to.name} ({to.id})",
+        "cost centre": to.cost_center,
+        "contact": to.contact,
+        "period": wording.long_period(view.period),
+        "status": showing.status(view.status),
+        "revision": view.revision,
+        "issued": view.issue_date,
+        "due": view.due_date,
+        "paid": view.paid_date,
+        "credits": view.credits_number,
+        "credited by": view.credited_by_number,
+    }
 
 
 def _lines(view: InvoiceView) -> list[dict[str, object]]:

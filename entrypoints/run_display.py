@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
@@ -16,6 +15,8 @@ _BEFORE = {
     "Late": "Waiting for a worker",
     "Pending": "The worker starts the run",
 }
+# That sources were looked up says nothing that reading them does not say.
+_UNTOLD = ("list_sources",)
 
 
 @contextmanager
@@ -27,25 +28,23 @@ def watching(is_quiet: bool = False) -> Iterator[Watch]:
         def watch(state: str, steps: list[Step]) -> None:
             nonlocal shown
             # Two steps run at once only where a step was tried again, so the done ones come first.
-            done = [step for step in steps if step.state != "running"]
+            done = [step for step in steps if step.state != "running" and step.name not in _UNTOLD]
             for step in done[shown:]:
                 if not is_quiet:
                     tell(step.words, step.seconds, has_failed=step.state == "failed")
             shown = max(shown, len(done))
             going_on = [step.words for step in steps if step.state == "running"]
-            now.update(
-                showing.inert(going_on[-1] if going_on else _BEFORE.get(state, "The run goes on"))
-            )
+            now.update(showing.inert(going_on[-1] if going_on else _BEFORE.get(state, "Working")))
 
         yield watch
 
 
 def tell(words: str, seconds: float, *, has_failed: bool = False) -> None:
     """One line for something that is done, with the time that it took."""
-    mark = Text("  ✗ ", "bold red") if has_failed else Text("  ✓ ", "green")
-    showing.say(mark + Text(showing.inert(words)) + Text(f"  {seconds:.1f} s", "dim"))
+    mark = ("  ✗ ", "bold red") if has_failed else ("  ✓ ", "green")
+    showing.say(Text.assemble(mark, showing.inert(words), (f"  {seconds:.1f} s", "dim")))
 
 
 def busy(words: str) -> Status:
     """A sign on the terminal that something goes on; nothing elsewhere."""
-    return Console(stderr=True).status(words)
+    return showing.beside().status(words)

@@ -5,6 +5,7 @@ control character reaches the terminal. Amounts are shown with every digit they 
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import IO, Any, Protocol
 from uuid import UUID
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +28,8 @@ from chargeback.documents import wording
 from chargeback.periods import Period
 
 WIDTH_WITHOUT_TERMINAL = 200
+_WORD = re.compile(r"\S{0,32}")
+_NUMBER = re.compile(r"(-?[\d,]+(\.\d+)?)?")
 STATUS_STYLES = {"paid": "green", "sent": "cyan", "overdue": "bold red", "cancelled": "dim",
                  "draft": "yellow", "pending": "yellow"}  # fmt: skip
 
@@ -38,8 +43,19 @@ class Show(Protocol):
 
 def screen() -> Console:
     """Where answers go. Without a terminal lines are not folded, so that programs can read them."""
-    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(width=width, highlight=False, emoji=False, soft_wrap=False)
+    # While rich shows a spinner it stands in for sys.stdout; what is printed must go through the same console.
+    return _screen_on(getattr(sys.stdout, "rich_proxied_file", sys.stdout))
+
+
+@lru_cache(1)
+def _screen_on(file: IO[str]) -> Console:
+    width = None if file.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=file, width=width, highlight=False, emoji=False, soft_wrap=False)
+
+
+def beside() -> Console:
+    """Where signs of ongoing work go: the same terminal, or standard error where answers go elsewhere."""
+    return screen() if screen().is_terminal else Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(sentence: str | Text, style: str = "") -> None:
@@ -66,18 +82,61 @@ def inert(value: object) -> str:
 def table(
     rows: Sequence[Mapping[str, object]], right: Iterable[str] = (), title: str | None = None
 ) -> None:
-    """Show rows under the names of their columns; `right` names those that are set to the right."""
+    """Show rows under the names of their columns; those named in `right` are numbers, their points aligned."""
+    columns = {name: [_cell(row[name]) for row in rows] for name in (rows[0] if rows else ())}
     made = Table(
-        box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False
-    )
-    numbers = set(right)
-    for name in rows[0] if rows else ():
-        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(
-            *(value if isinstance(value, Text) else Text(inert(value)) for value in row.values())
+        box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold",
+        pad_edge=False, collapse_padding=True,
+    )  # fmt: skip
+    for name in columns:
+        is_number = name in set(right)
+        # A number, a date or an id folded in two could not be read or copied any more.
+        is_whole = is_number or all(_WORD.fullmatch(cell.plain) for cell in columns[name])
+        made.add_column(
+            Text(name, justify="right" if is_number else "left"), overflow="fold", no_wrap=is_whole
         )
+        if is_number:
+            columns[name] = _aligned(columns[name], len(name))
+    for cells in zip(*columns.values(), strict=True):
+        made.add_row(*cells)
+    _print_whole(made)
+
+
+def _print_whole(made: Table) -> None:
+    """Print a table; in a terminal too narrow for its numbers the terminal folds the lines, and none is cut."""
+    narrow = screen()
+    needed = Measurement.get(narrow, narrow.options.update(max_width=10_000), made).minimum
+    fitting = narrow
+    if needed > narrow.width:
+        fitting = Console(file=narrow.file, width=needed, highlight=False, emoji=False)
+    fitting.print(made)
+
+
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(inert(value))
+
+
+def facts(named: Mapping[str, object], title: str) -> None:
+    """Show one thing's facts below each other, without those it does not have."""
+    made = Table.grid(padding=(0, 3))
+    for name, value in named.items():
+        if value is not None:
+            made.add_row(Text(f" {name}", "dim"), _cell(value))
+    heading(title)
     screen().print(made)
+
+
+def _aligned(cells: Sequence[Text], width: int) -> list[Text]:
+    """The cells padded to `width` at least, their decimal points below each other where all are numbers."""
+    behind = [0] * len(cells)
+    if all(_NUMBER.fullmatch(cell.plain) for cell in cells):
+        behind = [len(cell.plain) - len(cell.plain.partition(".")[0]) for cell in cells]
+    most = max(behind, default=0)
+    padded = [
+        Text.assemble(cell, " " * (most - own)) for cell, own in zip(cells, behind, strict=True)
+    ]
+    width = max([width, *(len(cell) for cell in padded)])
+    return [Text.assemble(" " * (width - len(cell)), cell) for cell in padded]
 
 
 def status(value: str) -> Text:
@@ -119,7 +178,7 @@ def plain(value: Any) -> Any:
 @contextmanager
 def progress(what: str) -> Iterator[Show]:
     """A progress bar for long work: on a terminal only, and gone when the work is done."""
-    console = Console(stderr=True, highlight=False, emoji=False)
+    console = beside()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"),
                TimeElapsedColumn())  # fmt: skip
     with Progress(

@@ -35,12 +35,12 @@ class Points:
         commit = engine.dialect.do_commit
 
         def before_statement(connection: Connection, *_: Any) -> None:
-            self._pass(connection.connection.driver_connection)
+            self._pass(connection.connection)
 
-        def around_commit(driver: Any) -> None:
-            self._pass(driver)
-            commit(driver)
-            self._pass(driver, is_committed=True)
+        def around_commit(pooled: Any) -> None:
+            self._pass(pooled)
+            commit(pooled)
+            self._pass(pooled, is_committed=True)
 
         event.listen(engine, "before_cursor_execute", before_statement)
         engine.dialect.do_commit = around_commit  # type: ignore[method-assign]
@@ -50,13 +50,13 @@ class Points:
             engine.dialect.do_commit = commit  # type: ignore[method-assign]
             event.remove(engine, "before_cursor_execute", before_statement)
 
-    def _pass(self, driver: Any, *, is_committed: bool = False) -> None:
+    def _pass(self, pooled: Any, *, is_committed: bool = False) -> None:
         here, self.passed = self.passed, self.passed + 1
         if here != self._chosen:
             return
         if self._end_session is None:
             raise Crashed
-        self._end_session(driver.info.backend_pid)
+        self._end_session(pooled.driver_connection.info.backend_pid)
         if is_committed:
             # What COMMIT answered never arrives.
             raise psycopg2.OperationalError("server closed the connection unexpectedly")

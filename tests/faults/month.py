@@ -3,8 +3,10 @@
 The example company's October, dated as the demo dates it, so that each step finds something to do.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from chargeback.ledger import payers, usage_sources
@@ -21,6 +23,9 @@ SOURCE, PERIOD = "cost-tracker", "2026-10"
 ISSUED_ON, SWEPT_ON = date(2026, 11, 1), date(2026, 11, 20)
 READ_AT = datetime(2026, 11, 1, tzinfo=UTC)
 EXPORT = EXAMPLES / "cost_tracker_export.json"
+# On the 16th an agent gets another owner.
+WEEK = [f"2026-10-{day}" for day in range(13, 20)]
+MONTH = [f"2026-10-{day:02}" for day in range(1, 32)]
 
 
 def publish() -> None:
@@ -39,11 +44,22 @@ STEPS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def open_books(export: str = str(EXPORT), url: str | None = None) -> None:
+def write_export(path: Path, days: Sequence[str], copies: int = 1) -> None:
+    """An export of what the example's holds of these days, `copies` times under ids of their own."""
+    records = [
+        {**record, "call_id": f"{record['call_id']}-{copy}"}
+        for copy in range(copies)
+        for record in json.loads(EXPORT.read_text(encoding="utf-8"))["records"]
+        if record["timestamp"][:10] in days
+    ]
+    path.write_text(json.dumps({"records": records}), encoding="utf-8")
+
+
+def open_books(export: Path, url: str | None = None) -> None:
     """Import the example company, and name the export as its source of usage."""
     company = read((EXAMPLES / "company.yaml").read_text(encoding="utf-8"), "company.yaml")
     with transaction(url) as connection:
         payers.import_file(connection, company, ACTOR)
-        config = {"path": export, "form": "json"}
+        config = {"path": str(export), "form": "json"}
         role = SourceRole.ALLOCATE
         usage_sources.put(connection, SOURCE, "cost_tracker", role, config, ACTOR)

@@ -4,7 +4,8 @@ Owns no expectations. Everything is committed, so that a story reads like the da
 was used is booked as soon as something needs it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -12,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from chargeback import rules
 from chargeback.ledger import (
@@ -27,7 +28,7 @@ from chargeback.ledger import (
     usage,
     usage_sources,
 )
-from chargeback.ledger.database import transaction
+from chargeback.ledger.database import engine, ledger_url, transaction
 from chargeback.payer import Payer
 from chargeback.payers_file import read
 from chargeback.periods import Period
@@ -49,6 +50,14 @@ def day_at(text: str) -> datetime:
     if len(text) == len("2026-10-05"):
         return datetime.combine(date.fromisoformat(text), time(12), UTC)
     return datetime.fromisoformat(text)
+
+
+@contextmanager
+def undone() -> Iterator[Connection]:
+    """A transaction that leaves nothing behind."""
+    with engine(ledger_url()).connect() as connection:
+        yield connection
+        connection.rollback()
 
 
 @dataclass

@@ -21,6 +21,13 @@ def books(ledger: Ledger) -> Iterator[Books]:
 
 
 @pytest.fixture
+def october(books: Books) -> Books:
+    """Books with a place for October's usage, for transactions that are undone."""
+    books.query("SELECT ensure_partition('2026-10-01')")
+    return books
+
+
+@pytest.fixture
 def another_ledger(
     postgres: Server, template: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Ledger]]:

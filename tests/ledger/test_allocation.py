@@ -23,9 +23,7 @@ from chargeback.ledger.database import transaction
 from chargeback.ledger.pools import insert_pools
 from chargeback.settings import settings as chargeback_settings
 from chargeback.sources.contract import Usage
-from tests.conftest import Ledger
-from tests.ledger.books import ACTOR, SOURCE, Books, day_at
-from tests.ledger.test_classification import undone
+from tests.ledger.books import ACTOR, SOURCE, Books, day_at, undone
 
 TO_TEAMS = {"allocation_metadata": {"entity_type": "team"}}
 
@@ -182,14 +180,6 @@ def as_percentages(weights: list[int]) -> dict[str, str]:
     return {key: f"{Decimal(part).scaleb(-15):f}" for key, part in parts.items()}
 
 
-@pytest.fixture
-def month(ledger: Ledger) -> Books:
-    """A ledger with a source and the month's partition."""
-    books = Books(ledger)
-    books.query("SELECT ensure_partition('2026-10-01')")
-    return books
-
-
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -199,7 +189,7 @@ def month(ledger: Ledger) -> Books:
     kind=st.sampled_from(("fixed_split", "equal_split", "by_team")),
 )
 def test_a_pool_is_borne_whole_and_its_reversal_takes_back_exactly_that(
-    month: Books, amounts: list[tuple[Decimal, Decimal]], weights: list[int], kind: str
+    october: Books, amounts: list[tuple[Decimal, Decimal]], weights: list[int], kind: str
 ) -> None:
     """The 5th has the amounts, the 6th their reversals."""
     spec: dict[str, Any] = {"rule_id": "r", "rule_type": kind}

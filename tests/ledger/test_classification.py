@@ -1,7 +1,5 @@
 """Which rule takes a cell and whose it is: each kind of precedence by hand, then all of it against the pure rules."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,11 +15,9 @@ from chargeback import rules
 from chargeback.ledger import payers, rulebook, usage, usage_sources
 from chargeback.ledger.allocation import allocate_days
 from chargeback.ledger.classification import classify
-from chargeback.ledger.database import engine, ledger_url, transaction
 from chargeback.payers_file import PayersFile
 from chargeback.sources.contract import Usage
-from tests.conftest import Ledger
-from tests.ledger.books import ACTOR, SOURCE, Books
+from tests.ledger.books import ACTOR, SOURCE, Books, undone
 
 
 def rule(rule_id: str, **more: Any) -> dict[str, Any]:
@@ -142,8 +138,6 @@ def test_rules_see_the_attributed_team(books: Books) -> None:
     assert takers(books) == {"a"}
 
 
-# The SQL against the pure rules ----------------------------------------------------------------------
-
 FIRST = date(2026, 10, 5)
 DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 TEAMS, USERS, AGENTS, ACCOUNTS, TYPES = (
@@ -213,14 +207,6 @@ def as_spec(written: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-@contextmanager
-def undone() -> Iterator[Connection]:
-    """A transaction that leaves nothing behind."""
-    with engine(ledger_url()).connect() as connection:
-        yield connection
-        connection.rollback()
-
-
 def load(connection: Connection, cells: list[Cell]) -> None:
     rows = [
         Usage(n, f"call-{n}", datetime(c.day.year, c.day.month, c.day.day, 12, tzinfo=UTC), c.team_id, c.user_id,
@@ -243,17 +229,6 @@ def expected_taker(kept: list[rulebook.KeptRule], cell: Cell) -> str:
     return "by_usage 1" if team or cell.user_id else "unattributed 1"
 
 
-@pytest.fixture
-def month(ledger: Ledger) -> Books:
-    """A ledger with a source and the month's partition."""
-    books = Books(ledger)
-    with transaction() as connection:
-        chunk = next(usage.chunks([], SOURCE, ZoneInfo("UTC"), 1), None)
-        assert chunk is None
-        connection.execute(text("SELECT ensure_partition('2026-10-01')"))
-    return books
-
-
 OWNERS = PayersFile.model_validate(
     {
         "teams": [{"id": "t2", "members": [{"user": "u2", "home": True}]}],
@@ -270,7 +245,7 @@ OWNERS = PayersFile.model_validate(
     cells=st.lists(CELLS, min_size=1, max_size=12, unique=True),
 )
 def test_the_sql_takes_each_cell_by_the_rule_that_the_pure_rules_say(
-    month: Books, written: list[dict[str, Any]], cells: list[Cell]
+    october: Books, written: list[dict[str, Any]], cells: list[Cell]
 ) -> None:
     with undone() as connection:
         load(connection, cells)

@@ -122,6 +122,16 @@ def test_of_two_rows_with_one_id_in_a_delivery_the_first_is_kept(books: Books) -
     assert quarantined()[0].raw_cost == Decimal("6.00")
 
 
+def test_of_two_rows_with_one_id_in_a_delivery_the_one_held_already_is_unchanged(
+    books: Books,
+) -> None:
+    books.use("search", "ana", "6.00", external_id="call-1").load()
+    books.use("search", "ana", "5.00", external_id="call-1")
+    books.use("search", "ana", "6.00", external_id="call-1")
+    assert counts_of(books.load()[0]) == (2, 0, 1, 1)
+    assert [row.raw_cost for row in quarantined()] == [Decimal("5.00")]
+
+
 def test_a_cost_with_more_decimals_than_the_ledger_keeps_is_rounded_half_even_with_its_residual(
     books: Books,
 ) -> None:

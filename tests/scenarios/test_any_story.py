@@ -1,8 +1,9 @@
-"""Months in which anything happens in any order: whatever it was, the books tie out and every cent is somewhere once."""
+"""Months in which anything happens in any order: the books tie out and every cent is somewhere once."""
 
 from collections.abc import Callable
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -57,15 +58,17 @@ class Story:
     def edit_rule(self) -> None:
         rule_id = self.random.choice(("one", "two"))
         shares = self.random.randint(0, 100)
-        kinds = [
+        kinds: list[dict[str, Any]] = [
             {"rule_type": "fixed_split", "split_percentages": {"etl": shares, "search": 100 - shares},
              "allocation_metadata": {"entity_type": "team"}},
             {"rule_type": "equal_split", "user_ids": list(USERS)},
             {"rule_type": "by_team", "team_id": self.random.choice(TEAMS)},
             {"rule_type": "by_user", "user_ids": ["ana"]},
         ]  # fmt: skip
-        match = self.random.choice(({}, {"agent_ids": ["helpdesk"]}, {"resource_types": ["image"]}))
-        dates = self.random.choice(({}, {"valid_from": "2026-10-16"}))
+        match: dict[str, Any] = self.random.choice(
+            ({}, {"agent_ids": ["helpdesk"]}, {"resource_types": ["image"]})
+        )
+        dates: dict[str, Any] = self.random.choice(({}, {"valid_from": "2026-10-16"}))
         enabled = self.random.random() < 0.8
         spec = {"rule_id": rule_id, "match": match, "enabled": enabled, **dates}
         self.books.rule(spec | self.random.choice(kinds))

@@ -1,0 +1,174 @@
+"""A real stack to kill parts of: durable Postgres, Prefect server, worker; and a ledger of its own for each round.
+
+Owns how a round bills: in a process of its own, or by the deployed flow. What is killed when is the tests'.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psutil
+import psycopg2
+from sqlalchemy import text
+
+from chargeback.ledger import database
+from chargeback.ledger.database import snapshot
+from entrypoints.postgres import ledger_url
+from entrypoints.postgres_place import socket_folder
+from entrypoints.prefect_server import get
+from entrypoints.stack import Stack
+from tests.faults.findings import assert_readable, assert_sound, facts
+from tests.faults.month import ISSUED_ON, PERIOD
+
+MEND_SECONDS = 0.2
+# Four tries with growing pauses, and as much again for a Prefect client that waits for its server.
+PATIENCE_SECONDS = 150
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's own ledger on the stack's Postgres, and its own file store."""
+
+    name: str
+    url: str
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a process work on this ledger, in batches so small that there is much to hit."""
+        return {
+            "CHARGEBACK_DATABASE_URL": self.url,
+            "CHARGEBACK_FILE_STORE": str(self.folder / "files"),
+            "CHARGEBACK_BATCH_RECORDS": "50",
+            "CHARGEBACK_DOCUMENT_PROCESSES": "1",
+        }
+
+    @property
+    def log(self) -> Path:
+        """What its own processes said."""
+        return self.folder / "log"
+
+    def facts(self) -> dict[str, str]:
+        """What its ledger says."""
+        return facts(self.url)
+
+    def assert_whole(self, expected: Mapping[str, str]) -> None:
+        """The same facts as undisturbed, sound, and told of in words that people can read."""
+        assert self.facts() == expected
+        assert_sound(self.folder / "files", self.url)
+        for said in self.journal():
+            assert_readable(said)
+
+    def journal(self) -> list[str]:
+        """Every error that its runs and steps left in the journal."""
+        query = """SELECT error FROM billing_runs WHERE error IS NOT NULL
+                   UNION ALL SELECT error FROM billing_steps WHERE error IS NOT NULL"""
+        with snapshot(self.url) as connection:
+            return list(connection.execute(text(query)).scalars())
+
+
+@dataclass
+class KilledStack:
+    """The stack, its seeded ledger, and the rounds that were made from it."""
+
+    stack: Stack
+    seed: str
+    folder: Path
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @contextmanager
+    def round(self) -> Iterator[Round]:
+        """A round on a fresh copy of the seeded ledger."""
+        name = f"round_{next(self._numbers)}"
+        folder = self.folder / name
+        folder.mkdir()
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {self.seed}")
+        url = self.url(name)
+        try:
+            yield Round(name, url, folder)
+        finally:
+            database.engine(url).dispose()
+            self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, name: str) -> str:
+        """The address of one of its databases, as the app role."""
+        return ledger_url(self.stack.home).replace("/ledger?", f"/{name}?")
+
+    def administer(self, statement: str) -> list[Any]:
+        """Run one statement as Postgres's administrator, outside of any transaction."""
+        folder = str(socket_folder(self.stack.home))
+        connection = psycopg2.connect(host=folder, port=5432, user="postgres", dbname="postgres")
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def kill_postgres(self) -> None:
+        """SIGKILL to the whole server's parent; its sessions notice and end."""
+        os.kill(self._alive("postmaster_pid"), signal.SIGKILL)
+
+    def kill_worker(self) -> None:
+        """SIGKILL to the worker; the flows it runs are left alone."""
+        os.kill(self._alive("worker_pid"), signal.SIGKILL)
+
+    def kill_session(self, round_: Round) -> None:
+        """SIGKILL to one of the round's sessions, upon which Postgres ends all others and recovers."""
+        query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{round_.name}' LIMIT 1"
+        for (pid,) in self.administer(query) or [(self._alive("postmaster_pid"),)]:
+            os.kill(pid, signal.SIGKILL)
+
+    def _alive(self, part: str) -> int:
+        pid: int | None = getattr(self.stack, part)
+        assert pid is not None, f"{part} does not run"
+        return pid
+
+    def mend_until(self, is_over: Callable[[], bool]) -> None:
+        """Supervise as `chargeback up` does until `is_over`."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_over():
+            assert time.monotonic() < deadline, "it does not come to an end"
+            self.stack.mend()
+            time.sleep(MEND_SECONDS)
+
+    def start_deployed(self, round_: Round) -> UUID:
+        """Start the deployed monthly-billing on the round's ledger."""
+        api = self.stack.prefect_api_url
+        deployment = get(api, "/deployments/name/monthly-billing/chargeback")
+        body = {
+            "parameters": {"period": PERIOD, "business_date": ISSUED_ON.isoformat()},
+            "job_variables": {"env": round_.environment},
+        }
+        answer = httpx.post(
+            f"{api}/deployments/{deployment['id']}/create_flow_run", json=body, trust_env=False
+        )
+        answer.raise_for_status()
+        return UUID(answer.json()["id"])
+
+    def state(self, run_id: UUID) -> dict[str, Any]:
+        """The run's state in Prefect; empty while its server cannot say."""
+        run = get(self.stack.prefect_api_url, f"/flow_runs/{run_id}")
+        return dict(run["state"]) if run else {}
+
+
+def processes_of(run_id: UUID) -> list[psutil.Process]:
+    """The processes that run a deployed flow."""
+    return [process for process in psutil.process_iter() if _runs(process, str(run_id))]
+
+
+def _runs(process: psutil.Process, run_id: str) -> bool:
+    try:
+        is_dead = process.status() == psutil.STATUS_ZOMBIE
+        return not is_dead and process.environ().get("PREFECT__FLOW_RUN_ID") == run_id
+    except (psutil.Error, OSError):
+        return False
