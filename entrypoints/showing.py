@@ -82,34 +82,54 @@ def inert(value: object) -> str:
 def table(
     rows: Sequence[Mapping[str, object]], right: Iterable[str] = (), title: str | None = None
 ) -> None:
-    """Show rows under the names of their columns; those named in `right` are numbers, their points aligned."""
+    """Show rows under the names of their columns; those named in `right` are numbers, their points aligned.
+
+    In a narrow terminal words are folded first; numbers never are, nor is any cut.
+    """
     columns = {name: [_cell(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    numbers = set(right)
+    for name in numbers & columns.keys():
+        columns[name] = _aligned(columns[name], len(name))
+    words = {
+        name for name, cells in columns.items() if all(_WORD.fullmatch(c.plain) for c in cells)
+    }
+    for whole in (numbers | words, numbers):
+        made = _table(columns, whole, numbers, title)
+        if _needed(made) <= screen().width:
+            screen().print(made)
+            return
+    _print_wide(made)
+
+
+def _table(
+    columns: Mapping[str, Sequence[Text]], whole: set[str], numbers: set[str], title: str | None
+) -> Table:
     made = Table(
         box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold",
         pad_edge=False, collapse_padding=True,
     )  # fmt: skip
     for name in columns:
-        is_number = name in set(right)
-        # A number, a date or an id folded in two could not be read or copied any more.
-        is_whole = is_number or all(_WORD.fullmatch(cell.plain) for cell in columns[name])
-        made.add_column(
-            Text(name, justify="right" if is_number else "left"), overflow="fold", no_wrap=is_whole
-        )
-        if is_number:
-            columns[name] = _aligned(columns[name], len(name))
+        heading = Text(name, justify="right" if name in numbers else "left")
+        made.add_column(heading, overflow="fold", no_wrap=name in whole)
     for cells in zip(*columns.values(), strict=True):
         made.add_row(*cells)
-    _print_whole(made)
+    return made
 
 
-def _print_whole(made: Table) -> None:
-    """Print a table; in a terminal too narrow for its numbers the terminal folds the lines, and none is cut."""
-    narrow = screen()
-    needed = Measurement.get(narrow, narrow.options.update(max_width=10_000), made).minimum
-    fitting = narrow
-    if needed > narrow.width:
-        fitting = Console(file=narrow.file, width=needed, highlight=False, emoji=False)
-    fitting.print(made)
+def _needed(made: Table) -> int:
+    """The columns of the terminal that a table takes at least."""
+    options = screen().options.update(max_width=10_000)
+    return Measurement.get(screen(), options, made).minimum + len(made.columns)
+
+
+def _print_wide(made: Table) -> None:
+    """Print a table that is wider than the terminal, which folds its lines."""
+    file = screen().file
+    wide = Console(file=file, width=_needed(made), highlight=False, emoji=False)
+    with wide.capture() as drawn:
+        wide.print(made)
+    # Blanks at the ends of lines would make the terminal fold empty ones.
+    file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def _cell(value: object) -> Text:

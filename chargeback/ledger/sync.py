@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from chargeback import money
 from chargeback.ledger import ledger_settings, usage, usage_sources
+from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
@@ -76,7 +77,7 @@ def sync(
     asked = window or window_since(source.cursor_at, as_of)
     rows = tracker.read(Window(None, None) if tracker.is_read_whole else asked)
     cursor_at = min(asked.end or as_of, as_of).astimezone(UTC)
-    prepared = usage.chunks(rows, name, settings().zone, settings().batch_records)
+    prepared = chunks(rows, name, settings().zone, settings().batch_records)
     counts, is_last = SyncCounts(name), False
     for chunk in _ahead(prepared):
         is_last = chunk.size < settings().batch_records
@@ -96,12 +97,12 @@ def sync(
     return counts
 
 
-def _ahead(chunks: Iterator[usage.Chunk]) -> Iterator[usage.Chunk]:
+def _ahead(prepared: Iterator[Chunk]) -> Iterator[Chunk]:
     """The chunks, the next one being read while the caller loads this one."""
     with ThreadPoolExecutor(1, "reader") as reader:
-        upcoming = reader.submit(next, chunks, None)
+        upcoming = reader.submit(next, prepared, None)
         while (chunk := upcoming.result()) is not None:
-            upcoming = reader.submit(next, chunks, None)
+            upcoming = reader.submit(next, prepared, None)
             yield chunk
 
 

@@ -5,83 +5,18 @@ allocation's. A delivery that arrives again is counted and changes nothing.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from hashlib import sha256
-from io import StringIO
-from itertools import islice
-from typing import Any, NamedTuple
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.errors import Invalid
 from chargeback.identity import public_id
-from chargeback.ledger.staging import escaped, stage_text
-from chargeback.periods import day_of
-from chargeback.sources.contract import Refusal, Usage
-
-# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
-STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
-    usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
-    resource_type text, sku text, unit text, quantity numeric, cost numeric"""
-
-
-@dataclass
-class Tally:
-    """Rows and their raw cost; raw sums keep every digit."""
-
-    count: int = 0
-    raw: Decimal = Decimal(0)
-
-    def add(self, raw: Decimal, count: int = 1) -> None:
-        """Count rows in."""
-        self.count += count
-        self.raw = money.EXACT.add(self.raw, raw)
-
-    def __sub__(self, other: "Tally") -> "Tally":
-        return Tally(self.count - other.count, money.EXACT.subtract(self.raw, other.raw))
-
-
-@dataclass
-class DayTally:
-    """What a batch received of one day; what is in no other tally is new."""
-
-    received: Tally = field(default_factory=Tally)
-    unchanged: Tally = field(default_factory=Tally)
-    quarantined: Tally = field(default_factory=Tally)
-
-    @property
-    def new(self) -> Tally:
-        """Rows that became records."""
-        return self.received - self.unchanged - self.quarantined
-
-
-class Repeat(NamedTuple):
-    """A second row of one id in one delivery with other content: refused, unless it says what is held already."""
-
-    usage_date: date
-    usage_id: UUID
-    content_hash: UUID
-    refusal: Refusal
-
-
-@dataclass
-class Chunk:
-    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction."""
-
-    buffer: StringIO = field(default_factory=StringIO)
-    size: int = 0
-    positions: list[int] = field(default_factory=list)
-    refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
-    repeats: list["Repeat"] = field(default_factory=list)
-    tallies: dict[date | None, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
-    months: set[tuple[int, int]] = field(default_factory=set)
+from chargeback.ledger.chunks import STAGE, Chunk, as_kept, plain
+from chargeback.ledger.staging import stage_text
+from chargeback.sources.contract import Refusal
 
 
 @dataclass(frozen=True)
@@ -95,116 +30,6 @@ class BatchCounts:
     quarantined: int
     received_raw: Decimal
     new_cost: Decimal
-
-
-def chunks(
-    rows: Iterable[Usage | Refusal], source_name: str, zone: ZoneInfo, batch_records: int
-) -> Iterator[Chunk]:
-    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one."""
-    iterator = iter(rows)
-    prefix = sha256(_prefixed("usage") + _prefixed(source_name))
-    while True:
-        chunk = _prepare(islice(iterator, batch_records), prefix, zone)
-        if not chunk.size:
-            return
-        yield chunk
-
-
-def _prefixed(part: str) -> bytes:
-    encoded = part.encode()
-    return b"%d:%b" % (len(encoded), encoded)
-
-
-def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Chunk:
-    """Round, name and hash each row; the first of two rows with one id wins.
-
-    The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
-    """
-    chunk = Chunk()
-    write, positions, days = chunk.buffer.write, chunk.positions, chunk.tallies
-    is_utc = zone.key == "UTC"
-    seen: dict[str, bytes] = {}
-    dimensions: dict[tuple[str | None, ...], str] = {}
-    for row in rows:
-        chunk.size += 1
-        if isinstance(row, Refusal):
-            _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
-            continue
-        position, external_id, usage_at, *named, raw_quantity, raw_cost = row
-        usage_date = usage_at.date() if is_utc else usage_at.astimezone(zone).date()
-        try:
-            cost, residual = money.enter(raw_cost)
-            quantity, _ = money.enter(raw_quantity)
-        except Invalid as error:
-            _refuse(chunk, usage_date, _refusal(row, error.code, error.message))
-            continue
-        key = tuple(named)
-        texts = dimensions.get(key) or dimensions.setdefault(key, "\t".join(map(escaped, key)))
-        facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
-        content = sha256(facts.encode()).digest()[:16]
-        first = seen.setdefault(external_id, content)
-        usage_id = prefix.copy()
-        usage_id.update(_prefixed(external_id))
-        if len(seen) == len(positions):
-            days[usage_date].received.add(raw_cost)
-            if first == content:
-                days[usage_date].unchanged.add(raw_cost)
-            else:
-                chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
-            continue
-        days[usage_date].received.add(raw_cost)
-        write(
-            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
-            f"\t{residual}\t{content.hex()}\t{facts}\n"
-        )
-        positions.append(position)
-        chunk.months.add((usage_at.year, usage_at.month))
-    chunk.buffer.seek(0)
-    return chunk
-
-
-def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
-    reason = (
-        f"usage {row.external_id} is delivered twice with different content; the first is kept: "
-        "find out which is right, then waive this one"
-    )
-    kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    refusal = _refusal(row, "changed", reason)._replace(row=_as_kept(kept))
-    return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
-
-
-def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
-    tally = chunk.tallies[usage_date]
-    raw = refusal.raw_cost if refusal.raw_cost is not None else Decimal(0)
-    tally.received.add(raw)
-    tally.quarantined.add(raw)
-    chunk.refusals.append((usage_date, refusal))
-
-
-def _refusal(row: Usage, code: str, reason: str) -> Refusal:
-    held = row._asdict()
-    return Refusal(
-        row.position, row.external_id, row.usage_at, code, reason,
-        {name: str(value) for name, value in held.items() if value is not None and name != "position"},
-        row.cost,
-    )  # fmt: skip
-
-
-def _as_kept(usage: Mapping[str, Any]) -> dict[str, str]:
-    """A changed row as it is kept: the same row has the same hash however its delivery was cut into batches."""
-    values = {
-        name: usage[name]
-        for name in Usage._fields
-        if name != "position" and usage[name] is not None
-    }
-    return {
-        name: _plain(value) if isinstance(value, Decimal) else str(value)
-        for name, value in values.items()
-    }
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{money.EXACT.normalize(amount):f}"
 
 
 def load(
@@ -275,11 +100,11 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
     )
     for row in changed.mappings():
         raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = _as_kept({**row, "cost": raw})
+        kept = as_kept({**row, "cost": raw})
         reason = (
-            f"usage {row['external_id']} is held with cost {_plain(row['held_cost'])} "
+            f"usage {row['external_id']} is held with cost {plain(row['held_cost'])} "
             f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
-            f"and was delivered with other content (cost {_plain(raw)}); "
+            f"and was delivered with other content (cost {plain(raw)}); "
             "the held one stays: find out which is right, then waive this one"
         )
         position = chunk.positions[row["ordinal"]]

@@ -62,15 +62,14 @@ def rules(as_json: bool) -> int:
             "There is no rule yet: cost goes to who used it. `chargeback import FILE.yaml` adds rules."
         )
     else:
-        showing.table([_rule_row(one) for one in kept], right=["priority", "version"])
+        showing.table([_rule_row(one) for one in kept], right=["priority"])
     return 0
 
 
 def _rule_row(kept: KeptRule) -> dict[str, object]:
     rule = kept.rule
     return {
-        "rule": rule.rule_id,
-        "version": rule.version,
+        "rule": f"{rule.rule_id} v{rule.version}",
         "type": rule.rule_type.value,
         "priority": rule.priority,
         "takes": _criteria(kept),
@@ -149,8 +148,8 @@ def teams(as_json: bool) -> int:
     else:
         showing.table([
             {"team": team["team_id"], "name": team["name"], "cost centre": team["cost_center"],
-             "contact": team["contact"], "days to pay": team["net_days"],
-             "tax": wording.percent(team["tax_rate"]), "members today": team["member_count"]}
+             "contact": team["contact"], "net days": team["net_days"],
+             "tax": wording.percent(team["tax_rate"]), "members": team["member_count"]}
             for team in found
-        ], right=["days to pay", "tax", "members today"])  # fmt: skip
+        ], right=["net days", "tax", "members"])  # fmt: skip
     return 0

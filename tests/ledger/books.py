@@ -28,6 +28,7 @@ from chargeback.ledger import (
     usage,
     usage_sources,
 )
+from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import engine, ledger_url, transaction
 from chargeback.payer import Payer
 from chargeback.payers_file import read
@@ -116,7 +117,7 @@ class Books:
         """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
         counts = []
-        for chunk in usage.chunks(arriving, self.source, settings().zone, self.batch_records):
+        for chunk in chunks(arriving, self.source, settings().zone, self.batch_records):
             with transaction() as connection:
                 usage.ensure_partitions(connection, chunk.months)
             with transaction() as connection:

@@ -18,6 +18,7 @@ from chargeback.ledger.allocation import (
     allocate,
     allocate_days,
 )
+from chargeback.ledger.chunks import chunks
 from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
 from chargeback.ledger.pools import insert_pools
@@ -211,7 +212,7 @@ def test_a_pool_is_borne_whole_and_its_reversal_takes_back_exactly_that(
     with undone() as connection:
         rulebook.put(connection, rules.parse(spec), ACTOR)
         source_id = usage_sources.find(connection, SOURCE).source_id
-        for chunk in usage.chunks(rows, SOURCE, chargeback_settings().zone, 1000):
+        for chunk in chunks(rows, SOURCE, chargeback_settings().zone, 1000):
             usage.load(connection, source_id, "a test", chunk, None)
         allocate_days(connection, [date(2026, 10, 5), date(2026, 10, 6)])
         shares: dict[date, dict[str, tuple[Decimal, Decimal]]] = {}

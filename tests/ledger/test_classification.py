@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from chargeback import rules
 from chargeback.ledger import payers, rulebook, usage, usage_sources
 from chargeback.ledger.allocation import allocate_days
+from chargeback.ledger.chunks import chunks
 from chargeback.ledger.classification import classify
 from chargeback.payers_file import PayersFile
 from chargeback.sources.contract import Usage
@@ -214,7 +215,7 @@ def load(connection: Connection, cells: list[Cell]) -> None:
         for n, c in enumerate(cells, 1)
     ]  # fmt: skip
     source_id = usage_sources.find(connection, SOURCE).source_id
-    for chunk in usage.chunks(rows, SOURCE, ZoneInfo("UTC"), 1000):
+    for chunk in chunks(rows, SOURCE, ZoneInfo("UTC"), 1000):
         usage.load(connection, source_id, "a test", chunk, None)
 
 
