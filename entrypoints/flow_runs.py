@@ -127,8 +127,14 @@ def _step(row: Any) -> Step:
     if row.state == "completed":
         return Step(row.task, row.state, done(row.counts), seconds)
     if row.state == "failed":
-        return Step(row.task, row.state, f"{doing}: {row.error}", seconds)
+        return Step(row.task, row.state, f"{doing}: {_sentence(row.error)}", seconds)
     return Step(row.task, row.state, doing, seconds)
+
+
+def _sentence(error: str) -> str:
+    """What a step's error says, without the kind that the journal writes before it."""
+    kind, _, sentence = error.partition(": ")
+    return sentence if kind in ERRORS else error
 
 
 def _synced(counts: Mapping[str, Any]) -> str:

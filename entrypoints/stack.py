@@ -56,11 +56,13 @@ class Stack:
         self.prefect_ui_url = prefect_api_url.removesuffix("/api")
         self.children: list[Child] = []
         self._say = say
+        # As they were when it was made: commands put its own addresses into their environment afterwards.
+        self._settings = settings()
 
     @property
     def database_url(self) -> str:
         """SQLAlchemy's URL of the ledger, as the app role."""
-        return settings().database_url or ledger_url(self.home)
+        return self._settings.database_url or ledger_url(self.home)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,12 +72,12 @@ class Stack:
     @property
     def has_postgres(self) -> bool:
         """Whether the embedded Postgres is part of it: for the ledger, for Prefect, or for both."""
-        return settings().database_url is None or self.has_prefect_server
+        return self._settings.database_url is None or self.has_prefect_server
 
     @property
     def has_prefect_server(self) -> bool:
         """Whether the embedded Prefect server is part of it."""
-        return settings().prefect_api_url is None
+        return self._settings.prefect_api_url is None
 
     @property
     def postmaster_pid(self) -> int | None:

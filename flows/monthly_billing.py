@@ -1,5 +1,6 @@
 """The whole month: sync, allocate, bill, report, prove."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
@@ -29,11 +30,14 @@ def monthly_billing(
     """
     asked, on = asked_period(period), recording.business_date(business_date)
     with recorded("monthly-billing", {"period": asked.label, "business_date": on}) as record:
-        for state in (
-            usage_sync(period=asked.label, return_state=True),
-            invoice_run(asked.label, on, return_state=True),
-            report_publishing(asked.label, return_state=True),
-        ):
+        # Each begins only when the one before it ended well: nothing is issued on usage half read.
+        parts: tuple[Callable[[], State[Any]], ...] = (
+            lambda: usage_sync(period=asked.label, return_state=True),
+            lambda: invoice_run(asked.label, on, return_state=True),
+            lambda: report_publishing(asked.label, return_state=True),
+        )
+        for part in parts:
+            state = part()
             state.result()
             record.say(state.message or state.name or "done")
             if state.name == "NeedsAPerson":

@@ -51,9 +51,10 @@ _TAKE_BACK = (
         """UPDATE cost_pools SET retired_at = now() WHERE pool_id IN (SELECT pool_id FROM billed_once)"""
     ),
     text("DELETE FROM pool_cells WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
-    text("DELETE FROM stale_pools WHERE pool_id IN (SELECT pool_id FROM billed_once)"),
-    text("DELETE FROM allocations WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
-    text("DELETE FROM cost_pools WHERE pool_id IN (SELECT pool_id FROM stale_pools)"),
+    text("""DELETE FROM allocations WHERE pool_id IN
+            (SELECT pool_id FROM stale_pools EXCEPT SELECT pool_id FROM billed_once)"""),
+    text("""DELETE FROM cost_pools WHERE pool_id IN
+            (SELECT pool_id FROM stale_pools EXCEPT SELECT pool_id FROM billed_once)"""),
 )
 
 
@@ -86,13 +87,15 @@ def remove_stale(connection: Connection, others: Iterable[int]) -> tuple[int, in
     return stale, drafts
 
 
-# A cell in no pool gets one: the next generation where an older pool of the same key stays.
+# A cell that is in no pool, or was in a stale one, gets one: the next generation where an older pool of the
+# same key stays.
 _NEW = text("""
     CREATE TEMPORARY TABLE new_pools ON COMMIT DROP AS
     WITH grouped AS (
         SELECT usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit,
             sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
-        FROM classified c WHERE NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+        FROM classified c
+        WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
         GROUP BY usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit),
     older AS (
         SELECT usage_date, source_id, rule_key, coalesce(team_id, '') AS pool_team, resource_type, unit,
@@ -112,7 +115,8 @@ _FILL = text("""
     INSERT INTO pool_cells (cell_id, pool_id, team_id, user_id)
     SELECT c.cell_id, n.pool_id, c.team_id, c.user_id
     FROM classified c JOIN new_pools n USING (usage_date, source_id, rule_key, pool_team, resource_type, unit)
-    WHERE NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+    WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
+    ORDER BY c.cell_id
 """)
 
 

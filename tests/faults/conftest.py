@@ -105,10 +105,12 @@ def seeding(killed: KilledStack) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def undisturbed(killed_stack: KilledStack) -> Undisturbed:
     """The month billed by a process that nobody kills."""
-    with killed_stack.round() as round_:
-        begun = time.monotonic()
-        process = billing_process.start(round_.environment, round_.log)
-        process.join()
-        seconds = time.monotonic() - begun
-        assert process.exitcode == 0, round_.log.read_text(encoding="utf-8")
-        return Undisturbed(round_.facts(), seconds)
+    for _ in range(2):  # The first one still imports everything.
+        with killed_stack.round() as round_:
+            begun = time.monotonic()
+            process = billing_process.start(round_.environment, round_.log)
+            process.join()
+            seconds = time.monotonic() - begun
+            assert process.exitcode == 0, round_.log.read_text(encoding="utf-8")
+            told = Undisturbed(round_.facts(), seconds)
+    return told

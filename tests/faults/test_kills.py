@@ -40,8 +40,10 @@ def bill(killed: KilledStack, round_: Round) -> int | None:
 
 def bill_again(killed: KilledStack, round_: Round) -> None:
     """Run it again until it completes."""
-    said = [bill(killed, round_) for _ in range(RUNS_AGAIN)]
-    assert 0 in said, round_.log.read_text(encoding="utf-8")
+    for _ in range(RUNS_AGAIN):
+        if bill(killed, round_) == 0:
+            return
+    raise AssertionError(round_.log.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("victim", "at"), KILLS)
@@ -63,5 +65,5 @@ def test_a_month_killed_and_run_again_is_the_month_undisturbed(
         print(victim, at, undisturbed.seconds, "ended", process.exitcode, "after", t1-t)
         bill_again(killed_stack, round_)
         print("again", time.monotonic()-t1, round_.journal())
-        print([l for l in round_.log.read_text().splitlines()])
+        __import__("pathlib").Path("/tmp/faults/round-%s-%s.log" % (victim, at)).write_text(round_.log.read_text())
         round_.assert_whole(undisturbed.facts)
