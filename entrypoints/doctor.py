@@ -21,7 +21,8 @@ from chargeback.errors import ChargebackError
 from chargeback.ledger import database
 from chargeback.settings import settings
 from entrypoints import prefect_server
-from entrypoints.postgres import ledger_url, postgres
+from entrypoints.ledger_at_hand import postgres_at_hand
+from entrypoints.postgres import ledger_url
 
 OLDEST_POSTGRES = 15
 DISK_FREE_BYTES = 1 << 30
@@ -126,7 +127,7 @@ def _ledger() -> list[Finding]:
 @contextlib.contextmanager
 def _connection() -> Iterator[Connection]:
     given = settings().database_url
-    with contextlib.nullcontext() if given else postgres(settings().home):
+    with contextlib.nullcontext() if given else postgres_at_hand(settings().home):
         engine = create_engine(
             given or ledger_url(settings().home), connect_args={"connect_timeout": 10}
         )
@@ -240,13 +241,11 @@ _LEDGER_CHECKS: tuple[Callable[[Connection], Finding], ...] = (
 def _prefect() -> list[Finding]:
     own = f"http://127.0.0.1:{settings().prefect_port}/api"
     api_url = (settings().prefect_api_url or own).rstrip("/")
-    mend = "start it, or mend PREFECT_API_URL" if settings().prefect_api_url else "run `make up`"
     if not prefect_server.is_healthy(api_url):
-        return [
-            Finding(
-                "prefect", False, f"no answer from {prefect_server.without_password(api_url)}", mend
-            )
-        ]
+        if settings().prefect_api_url is None:
+            return [Finding("prefect", True, "not running; `make up` starts it")]
+        seen = f"no answer from {prefect_server.without_password(api_url)}"
+        return [Finding("prefect", False, seen, "start it, or mend PREFECT_API_URL")]
     version = prefect_server.get(api_url, "/admin/version")
     ours = importlib.metadata.version("prefect")
     is_same = version is not None and _minor(str(version)) == _minor(ours)

@@ -10,9 +10,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Pending
 
 from chargeback import errors
 from chargeback.documents import wording
@@ -25,6 +28,8 @@ from tasks.verify_books import BooksBroken
 POLL_SECONDS = 0.3
 # A worker that is there takes a run within seconds; past this somebody should look.
 PICK_UP_SECONDS = 60
+# Postgres recovers within seconds, on a slow disk within minutes.
+AWAY_SECONDS = 300
 ERRORS = {
     kind.__name__: kind
     for kind in (errors.Refused, errors.NotFound, errors.Invalid, Unavailable, BooksBroken)
@@ -60,15 +65,20 @@ def run_deployment(stack: Stack, name: str, parameters: Mapping[str, Any], watch
     Raises what the run ended with: the kind of error that stopped it, or Unavailable where Prefect lost it.
     """
     with (
-        temporary_settings({PREFECT_API_URL: stack.prefect_api_url}),
+        # The client's own tries would keep this process, which is to mend the stack, waiting for it to be mended.
+        temporary_settings({PREFECT_API_URL: stack.prefect_api_url, PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True) as client,
     ):
         run_id = _start(client, name, parameters)
-        begun = time.monotonic()
+        begun = unseen_since = time.monotonic()
         while True:
             stack.mend()
-            state = client.read_flow_run(run_id).state
-            watch((state and state.name) or "Scheduled", _steps(run_id))
+            state, steps = _look(client, run_id, unseen_since)
+            if state is None:
+                watch("Prefect and its Postgres do not answer; waiting for them", [])
+            else:
+                unseen_since = time.monotonic()
+                watch(state.name or "Scheduled", steps)
             if state is not None and state.is_final():
                 break
             if (
@@ -91,7 +101,35 @@ def _start(client: SyncPrefectClient, name: str, parameters: Mapping[str, Any]) 
             "not_deployed",
             f"Prefect has no deployment {name}; run `chargeback up` once, which deploys the flows of prefect.yaml",
         ) from None
-    return client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters)).id
+    except HTTPError:
+        raise _unreachable(client) from None
+    try:
+        return client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters)).id
+    except HTTPError:
+        raise _unreachable(client) from None
+
+
+def _look(
+    client: SyncPrefectClient, run_id: UUID, unseen_since: float
+) -> tuple[State[Any] | None, list[Step]]:
+    """The run's state and steps; no state while Prefect or Postgres is away, as when they are started again.
+
+    Raises Unavailable when they stay away.
+    """
+    try:
+        state = client.read_flow_run(run_id).state
+        return state or Pending(), _steps(run_id)
+    except (HTTPError, Unavailable):
+        if time.monotonic() - unseen_since > AWAY_SECONDS:
+            raise _unreachable(client) from None
+        return None, []
+
+
+def _unreachable(client: SyncPrefectClient) -> Unavailable:
+    return Unavailable(
+        "prefect_unreachable",
+        f"Prefect at {client.api_url} or its Postgres does not answer; see that they run, then run this again",
+    )
 
 
 def _failure(name: str, run_id: UUID, said: str) -> ChargebackError:

@@ -89,14 +89,21 @@ def using_environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _embedded(home: Path) -> Iterator[None]:
+    with postgres_at_hand(home):
+        upgrade_where_needed(postgres.owner_url(home))
+        with using_environment({"CHARGEBACK_DATABASE_URL": postgres.ledger_url(home)}):
+            yield
+
+
+@contextlib.contextmanager
+def postgres_at_hand(home: Path) -> Iterator[None]:
+    """The embedded Postgres for the time of the block: one that ran before keeps running after."""
     with interruptible() as stopping, open_lock(home, "postgres.users") as users:
         # Waits here while another command stops it.
         fcntl.flock(users, fcntl.LOCK_SH)
         try:
             _start(home)
-            upgrade_where_needed(postgres.owner_url(home))
-            with using_environment({"CHARGEBACK_DATABASE_URL": postgres.ledger_url(home)}):
-                yield
+            yield
         finally:
             stopping()
             _stop_if_last(home, users)

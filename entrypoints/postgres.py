@@ -100,18 +100,6 @@ def postmaster_pid(home: Path) -> int | None:
     return process.pid if process else None
 
 
-@contextlib.contextmanager
-def postgres(home: Path) -> Iterator[None]:
-    """A running server for the time of the block: one that ran before keeps running after."""
-    was_running = is_postgres_running(home)
-    start_postgres(home)
-    try:
-        yield
-    finally:
-        if not was_running:
-            stop_postgres(home)
-
-
 def ledger_url(home: Path, user: str = "chargeback_app") -> str:
     """SQLAlchemy's URL of this home's ledger, as `user`."""
     return f"postgresql+psycopg2://{user}@/ledger?{_host(home)}"

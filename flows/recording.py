@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from chargeback.clock import today
+from chargeback.errors import Unavailable
 from chargeback.ledger import runs
 from chargeback.ledger.database import transaction
 from chargeback.periods import Period
@@ -69,9 +71,11 @@ def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
         yield record
     except Exception as error:
         record.need_a_person(str(error))
-        _publish_page(flow, record)
-        with transaction() as connection:
+        # Where the ledger or Prefect failed, neither can be told; why the run failed must not be lost over that.
+        with suppress(Unavailable), transaction() as connection:
             runs.end_run(connection, run_id, "failed", record.counts, str(error))
+        with suppress(HTTPError):
+            _publish_page(flow, record)
         raise
     _publish_page(flow, record)
     with transaction() as connection:

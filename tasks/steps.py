@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -71,7 +72,8 @@ def _journalled(name: str, work: Callable[[], R]) -> R:
     try:
         counts = work()
     except Exception as error:
-        with transaction() as connection:
+        # Where the ledger itself failed the journal cannot be written, and why the step failed must not be lost.
+        with suppress(Unavailable), transaction() as connection:
             runs.end_step(connection, step_id, {}, f"{type(error).__name__}: {error}")
         raise
     with transaction() as connection:

@@ -4,6 +4,7 @@ Owns no business. Every transaction of the app runs as the role `chargeback_app`
 timeouts that free the locks of a dead or sleeping process; reports and proofs read one REPEATABLE READ snapshot.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chargeback.errors import Refused, Unavailable
 from chargeback.settings import settings
+
+log = logging.getLogger("chargeback.ledger.database")
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 REFUSED_BY_LEDGER = "CB409"
@@ -97,7 +100,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, psycopg2.Error) as error:
-        raise _in_plain_words(error) from error
+        plain = _in_plain_words(error)
+        if plain is error:
+            raise
+        log.debug("database.failed", exc_info=error)
+        # Without the cause: Prefect shows people whole tracebacks, and this one's words are the driver's.
+        raise plain from None
 
 
 def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Exception:

@@ -7,8 +7,7 @@ from rich.text import Text
 from chargeback.settings import settings
 from entrypoints import doctor as examination
 from entrypoints import showing
-from entrypoints.ledger_at_hand import migration_url, upgrade_where_needed
-from entrypoints.postgres import postgres
+from entrypoints.ledger_at_hand import migration_url, postgres_at_hand, upgrade_where_needed
 
 
 def doctor(as_json: bool) -> int:
@@ -29,7 +28,7 @@ def doctor(as_json: bool) -> int:
 
 def upgrade() -> int:
     """Bring the ledger to the newest version of its schema, and say which."""
-    with nullcontext() if settings().database_url else postgres(settings().home):
+    with nullcontext() if settings().database_url else postgres_at_hand(settings().home):
         held, newest = upgrade_where_needed(migration_url())
     if held == newest:
         showing.say(f"The ledger's schema is at version {newest} already; nothing changed.")

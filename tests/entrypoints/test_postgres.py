@@ -14,10 +14,10 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
 
 from chargeback.errors import Refused
+from entrypoints.ledger_at_hand import postgres_at_hand
 from entrypoints.postgres import (
     is_postgres_running,
     ledger_url,
-    postgres,
     postmaster_pid,
     start_postgres,
     stop_postgres,
@@ -175,9 +175,9 @@ def test_stopping_what_does_not_run_does_nothing(stack_home: Path) -> None:
 
 
 def test_a_block_leaves_the_server_as_it_found_it(stack_home: Path) -> None:
-    with postgres(stack_home):
+    with postgres_at_hand(stack_home):
         assert is_postgres_running(stack_home)
-        with postgres(stack_home):
+        with postgres_at_hand(stack_home):
             pass
         assert is_postgres_running(stack_home)
     assert not is_postgres_running(stack_home)
