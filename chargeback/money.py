@@ -28,6 +28,7 @@ UNIT = 10**LEDGER_DECIMALS
 ZERO = Decimal(0)
 _NUMERIC_DECIMALS = 16_383  # Postgres keeps no more behind the point.
 _QUANTUM = Decimal(1).scaleb(-LEDGER_DECIMALS)
+_NOTHING = _QUANTUM * 0
 
 EXACT = Context(
     prec=20_000, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow], Emin=-999_999
@@ -144,14 +145,14 @@ def enter(raw: Decimal) -> tuple[Decimal, Decimal]:
         raise _not_a_number(raw)
     try:
         kept = raw.quantize(_QUANTUM, context=_LEDGER)
+        if kept == raw:
+            return kept or _NOTHING, ZERO
         residual = EXACT.subtract(raw, kept)
     except (InvalidOperation, Inexact):
         raise _out_of_range(raw) from None
-    if not residual:
-        return kept or _QUANTUM * 0, ZERO
     if -int(raw.as_tuple().exponent) > _NUMERIC_DECIMALS:
         raise _out_of_range(raw)
-    return kept or _QUANTUM * 0, residual
+    return kept or _NOTHING, residual
 
 
 @cache

@@ -11,8 +11,9 @@ from chargeback.ledger import invoices
 from chargeback.ledger.database import snapshot
 from chargeback.periods import Period
 from chargeback.settings import settings
+from chargeback.views import InvoiceRow
 from flows import recording
-from flows.recording import PERIOD, asked_period, recorded, show_table
+from flows.recording import PERIOD, asked_period, patiently, recorded, show_table
 from tasks.allocate_costs import allocate_costs
 from tasks.bill_payers import draft_invoices, issue_invoices
 from tasks.publish_documents import publish_invoices
@@ -51,9 +52,13 @@ def invoice_run(
     return record.state(f"{record.counts['issued']} invoices issued")
 
 
-def _show_invoices(period: Period) -> None:
+def _rows(period: Period) -> list[InvoiceRow]:
     with snapshot() as connection:
-        rows = [row for row in invoices.rows(connection, period) if row.period == period]
+        return invoices.rows(connection, period)
+
+
+def _show_invoices(period: Period) -> None:
+    rows = [row for row in patiently(lambda: _rows(period)) if row.period == period]
     shown = [{"number": row.number, "payer": row.team_id or row.user_id or "all", "status": row.status.value,
               "total": f"{row.total:,.2f} {row.currency}", "due": row.due_date}
              for row in reversed(rows)]  # fmt: skip

@@ -1,11 +1,12 @@
 """What every flow has in common: a row in the journal, and a page in plain words for who looks at the run."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from httpx import HTTPError
@@ -13,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from sqlalchemy import Connection
 
 from chargeback.clock import today
 from chargeback.errors import Unavailable
@@ -22,6 +24,10 @@ from chargeback.periods import Period
 from chargeback.settings import settings
 
 log = logging.getLogger("chargeback.flows")
+
+R = TypeVar("R")
+
+PAUSES_SECONDS = (1, 2, 4, 8, 16)
 
 PERIOD = r"^$|^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}((/| to )\d{4}-\d{2}-\d{2})?$"
 
@@ -58,15 +64,8 @@ def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
     run_id = UUID(str(flow_run.id)) if flow_run.id else uuid4()
     parent = flow_run.parent_flow_run_id
     record = Record(actor=f"prefect:{flow}")
-    with transaction() as connection:
-        runs.begin_run(
-            connection,
-            run_id,
-            flow,
-            parameters,
-            int(flow_run.run_count or 1),
-            UUID(str(parent)) if parent else None,
-        )
+    parent_id, attempt = UUID(str(parent)) if parent else None, int(flow_run.run_count or 1)
+    _write(lambda c: runs.begin_run(c, run_id, flow, parameters, attempt, parent_id))
     try:
         yield record
     except Exception as error:
@@ -78,9 +77,27 @@ def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
             _publish_page(flow, record)
         raise
     _publish_page(flow, record)
-    with transaction() as connection:
-        state = "needs_a_person" if record.for_a_person else "completed"
-        runs.end_run(connection, run_id, state, record.counts)
+    state = "needs_a_person" if record.for_a_person else "completed"
+    _write(lambda c: runs.end_run(c, run_id, state, record.counts))
+
+
+def _write(write: Callable[[Connection], None]) -> None:
+    def once() -> None:
+        with transaction() as connection:
+            write(connection)
+
+    patiently(once)
+
+
+def patiently(work: Callable[[], R]) -> R:
+    """What `work` returns, trying again as a step would: what a flow does itself is no task and has no retries."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return work()
+        except Unavailable as error:
+            log.warning("flow.waits seconds=%s reason=%s", pause, error)
+            time.sleep(pause)
+    return work()
 
 
 def _publish_page(flow: str, record: Record) -> None:

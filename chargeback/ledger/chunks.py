@@ -103,44 +103,53 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
     """
     chunk = Chunk()
-    write, positions, days = chunk.buffer.write, chunk.positions, chunk.tallies
+    write, positions = chunk.buffer.write, chunk.positions
     is_utc = zone.key == "UTC"
     seen: dict[str, bytes] = {}
-    dimensions: dict[tuple[str | None, ...], str] = {}
+    dimensions: dict[tuple[Any, ...], str] = {}
+    quantities: dict[Decimal, str] = {}
+    usage_date = utc_date = date.min
+    received = Tally()
     for row in rows:
         chunk.size += 1
         if isinstance(row, Refusal):
             _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
             continue
-        position, external_id, usage_at, *named, raw_quantity, raw_cost = row
-        usage_date = usage_at.date() if is_utc else usage_at.astimezone(zone).date()
+        external_id, usage_at, raw_quantity, raw_cost = row[1], row[2], row[11], row[12]
+        if (day := usage_at.date()) != utc_date or not is_utc:
+            utc_date = day
+            usage_date = day if is_utc else usage_at.astimezone(zone).date()
+            received = chunk.tallies[usage_date].received
+            chunk.months.add((day.year, day.month))
         try:
             cost, residual = money.enter(raw_cost)
-            quantity, _ = money.enter(raw_quantity)
+            quantity = quantities.get(raw_quantity) or quantities.setdefault(
+                raw_quantity, str(money.enter(raw_quantity)[0])
+            )
         except Invalid as error:
             _refuse(chunk, usage_date, _refusal(row, error.code, error.message))
             continue
-        key = tuple(named)
-        texts = dimensions.get(key) or dimensions.setdefault(key, "\t".join(map(escaped, key)))
+        texts = dimensions.get(row[3:11]) or dimensions.setdefault(
+            row[3:11], "\t".join(map(escaped, row[3:11]))
+        )
         facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
         content = sha256(facts.encode()).digest()[:16]
-        first = seen.setdefault(external_id, content)
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
+        received.count += 1
+        received.raw = money.EXACT.add(received.raw, raw_cost)
+        first = seen.setdefault(external_id, content)
         if len(seen) == len(positions):
-            days[usage_date].received.add(raw_cost)
             if first == content:
-                days[usage_date].unchanged.add(raw_cost)
+                chunk.tallies[usage_date].unchanged.add(raw_cost)
             else:
                 chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
             continue
-        days[usage_date].received.add(raw_cost)
         write(
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
             f"\t{residual}\t{content.hex()}\t{facts}\n"
         )
-        positions.append(position)
-        chunk.months.add((usage_at.year, usage_at.month))
+        positions.append(row[0])
     chunk.buffer.seek(0)
     return chunk
 

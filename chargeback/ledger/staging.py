@@ -50,4 +50,4 @@ def stage_text(connection: Connection, table: str, columns: str, buffer: TextIO)
     driver = connection.connection.driver_connection
     assert driver is not None, "a connection in a transaction has its driver's connection"
     with driver.cursor() as cursor:
-        cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", buffer, size=1 << 20)
+        cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", buffer, size=1 << 24)

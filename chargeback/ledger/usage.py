@@ -55,7 +55,7 @@ def load(
         stage_text(connection, "arrived", STAGE, chunk.buffer)
         _compare_with_held(connection, chunk)
         _settle_repeats(connection, chunk)
-        connection.execute(_BOOK, ids)
+        _book(connection, ids, chunk)
         connection.execute(_PAYERS_APPEAR, ids)
         connection.execute(_REPLACE_QUARANTINED, ids)
     _quarantine(connection, ids, chunk)
@@ -132,25 +132,37 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
             chunk.refusals.append((repeat.usage_date, repeat.refusal))
 
 
-_BOOK = text("""
-    WITH booked AS (
-        INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
-            team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-            quantity, cost, residual, content_hash)
-        SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
-            team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-            quantity, cost, residual, content_hash
-        FROM arrived a WHERE NOT EXISTS (SELECT FROM held h WHERE h.ordinal = a.ordinal)
-        ORDER BY usage_id
-        RETURNING usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type,
-            sku, unit, quantity, cost, residual, record_count)
+# By id, so that neighbours in the index come one after the other.
+_BOOK_RECORDS = text("""
+    INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
+        team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        quantity, cost, residual, content_hash)
+    SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
+        team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        quantity, cost, residual, content_hash
+    FROM arrived ORDER BY usage_id
+""")
+_BOOK_CELLS = text("""
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count)
-    SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), sum(record_count)
-    FROM booked
-    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
+    SELECT :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
+        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*)
+    FROM arrived
+    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
 """)
+
+
+def _book(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
+    """Book what of `arrived` is not held: as records, and what they add up to as cells.
+
+    Two statements over the same rows: one that inserts both from the records' RETURNING takes half as long again.
+    """
+    connection.execute(text("DELETE FROM arrived a USING held h WHERE h.ordinal = a.ordinal"))
+    booked = connection.execute(_BOOK_RECORDS, ids).rowcount
+    connection.execute(_BOOK_CELLS, ids)
+    new = sum(tally.new.count for tally in chunk.tallies.values())
+    assert booked == new, f"{booked} records were booked of {new} new rows"
+
 
 # Payers appear when first seen; in order, so that two loads never wait for each other in a circle.
 _PAYERS_APPEAR = text("""
@@ -172,7 +184,6 @@ _REPLACE_QUARANTINED = text("""
         decision = 'delivered again in good form, in batch ' || :batch_id
     FROM arrived a
     WHERE q.source_id = :source_id AND q.state = 'open' AND q.external_id = a.external_id
-      AND NOT EXISTS (SELECT FROM held h WHERE h.ordinal = a.ordinal)
 """)
 
 _QUARANTINE = text("""

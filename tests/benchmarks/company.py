@@ -4,10 +4,10 @@ The same seed makes the same rows. Rows lie in the order of time, as a tracker a
 """
 
 import random
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
-START = datetime(2026, 10, 1, tzinfo=UTC)
+START = datetime(2026, 10, 1)  # noqa: DTZ001 - written as the tracker does, with a Z behind
 END = date(2026, 11, 1)
 MONTH_SECONDS = 31 * 86_400
 MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-5", "llama-70b")
@@ -30,7 +30,7 @@ def write_usage(path: Path, records: int, teams: int) -> None:
             prompt, answer = chance.randrange(20, 500), chance.randrange(20, 500)
             micros = chance.randrange(100, 90_000)
             file.write(
-                f"{chance.getrandbits(128):032x},{(START + timedelta(seconds=at)).isoformat()},openai,{model},"
+                f"{chance.getrandbits(128):032x},{(START + timedelta(seconds=at)).isoformat()}Z,openai,{model},"
                 f"agent-{agent:05d},{prompt},{answer},{prompt + answer},0.{micros:06d},"
                 f"{OPERATIONS[chance.randrange(3)]}\r\n"
             )

@@ -10,30 +10,49 @@ import pytest
 
 from chargeback.ledger import database
 from chargeback.settings import Settings, settings
-from entrypoints.stack import running
+from entrypoints.stack import Stack, running
 from tests.entrypoints.conftest import free_port, made_home
 from tests.faults import billing_process
 from tests.faults.findings import facts
-from tests.faults.killed_stack import KilledStack
+from tests.faults.killed_stack import PATIENCE_SECONDS, KilledStack
 from tests.faults.month import MONTH, STEPS, WEEK, open_books, write_export
 from tests.postgres import Server
 
+
 @contextmanager
-def using(url: str, files: Path) -> Iterator[None]:
-    """This ledger and this file store, small batches and no child processes, for the time of the block."""
+def using(url: str, files: Path) -> Iterator[dict[str, str]]:
+    """This ledger and this file store, small batches and no child processes, for the time of the block.
+
+    Yields the environment that makes another process use the same.
+    """
+    environment = {
+        "CHARGEBACK_DATABASE_URL": url,
+        "CHARGEBACK_FILE_STORE": str(files),
+        "CHARGEBACK_BATCH_RECORDS": "40",
+        "CHARGEBACK_DOCUMENT_PROCESSES": "1",
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Settings.model_config, "env_file", None)
-        patch.setenv("CHARGEBACK_DATABASE_URL", url)
-        patch.setenv("CHARGEBACK_FILE_STORE", str(files))
-        patch.setenv("CHARGEBACK_BATCH_RECORDS", "40")
-        patch.setenv("CHARGEBACK_DOCUMENT_PROCESSES", "1")
+        for name, value in environment.items():
+            patch.setenv(name, value)
         settings.cache_clear()
         try:
-            yield
+            yield environment
         finally:
             database.engine(url).dispose()
             database.engine.cache_clear()
     settings.cache_clear()
+
+
+@contextmanager
+def ledger_copy(server: Server, template: str, files: Path) -> Iterator[dict[str, str]]:
+    """The same with a copy of a ledger that is gone afterwards."""
+    name = server.create_database(template)
+    try:
+        with using(server.url(name, "chargeback_app"), files) as environment:
+            yield environment
+    finally:
+        server.drop_database(name)
 
 
 @dataclass(frozen=True)
@@ -72,45 +91,55 @@ def month(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def killed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledStack]:
-    """A stack with a seeded ledger: the example company, and its month many times over."""
-    folder = tmp_path_factory.mktemp("rounds")
-    export = folder / "export.json"
-    write_export(export, MONTH, copies=6)
+def stack_home() -> Iterator[Path]:
+    """The stack's home and port, and processes to fork from that know them; the stack itself is not up yet."""
     with made_home() as home, pytest.MonkeyPatch.context() as patch:
         patch.setitem(Settings.model_config, "env_file", None)
         patch.setenv("CHARGEBACK_HOME", str(home))
         patch.setenv("CHARGEBACK_PREFECT_PORT", str(free_port()))
         settings.cache_clear()
-        with running(home) as stack:
-            for name, value in stack.environment.items():
-                patch.setenv(name, value)
+        with pytest.MonkeyPatch.context() as theirs:
+            for name, value in Stack(
+                home, f"http://127.0.0.1:{settings().prefect_port}/api", print, is_ours=False
+            ).environment.items():
+                theirs.setenv(name, value)
             billing_process.prepare()
-            killed = KilledStack(stack, "seed", folder)
-            killed.administer("CREATE DATABASE seed TEMPLATE ledger")
-            with seeding(killed) as url:
-                open_books(export, url)
-            yield killed
+        yield home
     settings.cache_clear()
 
 
-@contextmanager
-def seeding(killed: KilledStack) -> Iterator[str]:
-    """The seed's address; nobody stays connected to it afterwards."""
-    url = killed.url("seed")
-    yield url
-    database.engine(url).dispose()
+@pytest.fixture(scope="session")
+def killed_stack(
+    stack_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KilledStack]:
+    """A stack with a seeded ledger: the example company, and its month many times over."""
+    folder = tmp_path_factory.mktemp("rounds")
+    export = folder / "export.json"
+    write_export(export, MONTH, copies=4)
+    with running(stack_home) as stack, pytest.MonkeyPatch.context() as patch:
+        killed = KilledStack(stack, "seed", folder)
+        killed.administer("CREATE DATABASE seed TEMPLATE ledger")
+        open_books(export, killed.url("seed"))
+        database.engine(killed.url("seed")).dispose()
+        # As commands do; it must not keep them from mending what they started.
+        for name, value in stack.environment.items():
+            patch.setenv(name, value)
+        settings.cache_clear()
+        yield killed
 
 
 @pytest.fixture(scope="session")
 def undisturbed(killed_stack: KilledStack) -> Undisturbed:
     """The month billed by a process that nobody kills."""
-    for _ in range(2):  # The first one still imports everything.
+    for _ in range(
+        2
+    ):  # The first one finds caches cold, and would put the moments of the kills too late.
         with killed_stack.round() as round_:
+            process, ended = billing_process.start_flow(round_.environment, round_.log)
             begun = time.monotonic()
-            process = billing_process.start(round_.environment, round_.log)
-            process.join()
+            ended.wait(PATIENCE_SECONDS)
             seconds = time.monotonic() - begun
+            process.join()
             assert process.exitcode == 0, round_.log.read_text(encoding="utf-8")
             told = Undisturbed(round_.facts(), seconds)
     return told

@@ -43,7 +43,7 @@ class Points:
             self._pass(pooled, is_committed=True)
 
         event.listen(engine, "before_cursor_execute", before_statement)
-        engine.dialect.do_commit = around_commit  # type: ignore[method-assign]
+        engine.dialect.do_commit = around_commit  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:

@@ -10,10 +10,11 @@ from chargeback.ledger.database import snapshot
 from chargeback.ledger.digest import parts
 from chargeback.ledger.verify import verify
 
-# How the driver and SQLAlchemy speak; none of it may reach a person.
+# How the drivers and SQLAlchemy speak; none of it may reach a person.
 RAW = re.compile(
-    r"psycopg2?|asyncpg|sqlalchemy|sqlalche\.me|Traceback|DETAIL:|CONTEXT:|\bSELECT\b|\bINSERT INTO\b|\bUPDATE \w+ SET\b"
-    r"|UniqueViolation|DeadlockDetected|IntegrityError|OperationalError|InterfaceError|DBAPIError"
+    r"psycopg|asyncpg|sqlalchemy|sqlalche\.me|DETAIL:|CONTEXT:|SQLSTATE"
+    r"|\bSELECT\b|\bINSERT INTO\b|\bUPDATE \w+ SET\b|\bduplicate key\b|\bdeadlock detected\b"
+    r"|UniqueViolation|DeadlockDetected|IntegrityError|OperationalError|InterfaceError|DBAPIError",
 )
 
 

@@ -6,7 +6,7 @@ Owns how a round bills: in a process of its own, or by the deployed flow. What i
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,11 +24,13 @@ from chargeback.ledger.database import snapshot
 from entrypoints.postgres import ledger_url
 from entrypoints.postgres_place import socket_folder
 from entrypoints.prefect_server import get
-from entrypoints.stack import Stack
+from entrypoints.stack import MEND_EVERY_SECONDS, Stack
 from tests.faults.findings import assert_readable, assert_sound, facts
 from tests.faults.month import ISSUED_ON, PERIOD
 
-MEND_SECONDS = 0.2
+LOOK_SECONDS = 0.1
+PAGE = 200
+ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 # Four tries with growing pauses, and as much again for a Prefect client that waits for its server.
 PATIENCE_SECONDS = 150
 
@@ -103,7 +105,18 @@ class KilledStack:
         return ledger_url(self.stack.home).replace("/ledger?", f"/{name}?")
 
     def administer(self, statement: str) -> list[Any]:
-        """Run one statement as Postgres's administrator, outside of any transaction."""
+        """Run one statement as Postgres's administrator, outside of any transaction, once it has recovered."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.stack.mend()
+            try:
+                return self._administer(statement)
+            except psycopg2.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _administer(self, statement: str) -> list[Any]:
         folder = str(socket_folder(self.stack.home))
         connection = psycopg2.connect(host=folder, port=5432, user="postgres", dbname="postgres")
         try:
@@ -135,30 +148,63 @@ class KilledStack:
 
     def mend_until(self, is_over: Callable[[], bool]) -> None:
         """Supervise as `chargeback up` does until `is_over`."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        begun = looked_at = time.monotonic()
         while not is_over():
-            assert time.monotonic() < deadline, "it does not come to an end"
-            self.stack.mend()
-            time.sleep(MEND_SECONDS)
+            time.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            assert now - begun < PATIENCE_SECONDS, "it does not come to an end"
+            if now - looked_at > MEND_EVERY_SECONDS:
+                self.stack.mend()
+                looked_at = now
 
     def start_deployed(self, round_: Round) -> UUID:
         """Start the deployed monthly-billing on the round's ledger."""
-        api = self.stack.prefect_api_url
-        deployment = get(api, "/deployments/name/monthly-billing/chargeback")
+        deployment = get(self.stack.prefect_api_url, "/deployments/name/monthly-billing/chargeback")
         body = {
             "parameters": {"period": PERIOD, "business_date": ISSUED_ON.isoformat()},
             "job_variables": {"env": round_.environment},
         }
-        answer = httpx.post(
-            f"{api}/deployments/{deployment['id']}/create_flow_run", json=body, trust_env=False
-        )
-        answer.raise_for_status()
-        return UUID(answer.json()["id"])
+        made = self._post(f"/deployments/{deployment['id']}/create_flow_run", body)
+        return UUID(made["id"])
 
     def state(self, run_id: UUID) -> dict[str, Any]:
         """The run's state in Prefect; empty while its server cannot say."""
         run = get(self.stack.prefect_api_url, f"/flow_runs/{run_id}")
         return dict(run["state"]) if run else {}
+
+    def has_begun(self, run_id: UUID) -> bool:
+        """Whether the run's flow has begun, or even ended."""
+        return self.state(run_id).get("type") not in (None, "SCHEDULED", "PENDING")
+
+    def has_ended(self, run_id: UUID) -> bool:
+        """Whether the run is over, however it ended."""
+        return self.state(run_id).get("type") in ENDS
+
+    def told(self) -> Iterator[str]:
+        """All that Prefect shows people of its runs: the messages of their states, and their logs."""
+        for kind in ("flow_runs", "task_runs"):
+            for run in self._pages(kind):
+                yield (run["state"] or {}).get("message") or ""
+        for line in self._pages("logs"):
+            yield line["message"]
+
+    def _pages(self, kind: str) -> Iterator[dict[str, Any]]:
+        for offset in count(step=PAGE):
+            page = self._post(f"/{kind}/filter", {"limit": PAGE, "offset": offset})
+            yield from page
+            if len(page) < PAGE:
+                return
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = httpx.post(self.stack.prefect_api_url + path, json=body, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
+
+    def kill_flows(self, run_ids: Iterable[UUID]) -> None:
+        """SIGKILL to the processes the worker started for these runs."""
+        for run_id in run_ids:
+            for process in processes_of(run_id):
+                process.kill()
 
 
 def processes_of(run_id: UUID) -> list[psutil.Process]:

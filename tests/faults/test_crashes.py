@@ -4,8 +4,6 @@ Every statement and every COMMIT of the month is such a point, and all are tried
 itself, so that a round takes some hundred milliseconds; real kills of real processes are in test_kills.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +12,7 @@ from sqlalchemy import Engine
 
 from chargeback.errors import Unavailable
 from chargeback.ledger import database
-from tests.faults.conftest import Month, using
+from tests.faults.conftest import Month, ledger_copy
 from tests.faults.crash_points import Crashed, End, Points
 from tests.faults.findings import assert_readable, assert_sound, facts
 from tests.faults.month import STEPS
@@ -25,18 +23,6 @@ POINTS = {"sync": 142, "allocate": 49, "draft": 38, "issue": 10, "sweep": 4, "pu
 
 
 WRITERS = ("allocate", "draft", "issue", "sweep")
-
-
-@contextmanager
-def fresh_copy(server: Server, template: str, files: Path) -> Iterator[Engine]:
-    """A copy of a ledger that the settings point to, and the engine the steps will use."""
-    name = server.create_database(template)
-    url = server.url(name, "chargeback_app")
-    try:
-        with using(url, files):
-            yield database.engine(url)
-    finally:
-        server.drop_database(name)
 
 
 def run_into_the_fault(step: str, points: Points, engine: Engine) -> bool:
@@ -68,7 +54,8 @@ def crash_everywhere(
     point = 0
     while True:
         files = folder / str(point)
-        with fresh_copy(server, month.before[step], files) as engine:
+        with ledger_copy(server, month.before[step], files) as environment:
+            engine = database.engine(environment["CHARGEBACK_DATABASE_URL"])
             if not run_into_the_fault(step, Points(point, end_session), engine):
                 return point
             last = run_again(step)

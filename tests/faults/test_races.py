@@ -1,12 +1,11 @@
 """The same month billed by several processes at once: one effect, and no database error in what is said.
 
-The functions of the tasks run in processes of their own, without the retries that Prefect adds, so every
-collision shows; then the deployed flow runs twice at once.
+First the functions of the tasks, in processes that begin together and try again only at once; then the
+deployed flow, twice. Last what threads do to one number series and to one invoice.
 """
 
-import multiprocessing
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
@@ -16,14 +15,147 @@ from threading import Barrier
 import pytest
 from sqlalchemy import text
 
-from chargeback.errors import ChargebackError, Refused, Unavailable
-from chargeback.ledger import database, issuing
-from chargeback.ledger.database import transaction
-from chargeback.ledger.numbers import take_numbers
+from chargeback.errors import Refused, Unavailable
+from chargeback.ledger import issuing
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.document_numbers import take_numbers
 from chargeback.numbering import Series
 from models.enums import InvoiceStatus
-from tests.faults.conftest import Month, Undisturbed, using
+from tests.faults import billing_process
+from tests.faults.conftest import Month, Undisturbed, ledger_copy
 from tests.faults.findings import assert_readable, assert_sound, facts
 from tests.faults.killed_stack import KilledStack
-from tests.faults.month import ACTOR, ISSUED_ON, STEPS, SWEPT_ON
+from tests.faults.month import ISSUED_ON, STEPS
+from tests.ledger.books import ACTOR
 from tests.postgres import Server
+
+pytestmark = pytest.mark.timeout(600)
+
+WRITERS, TAKEN_EACH, ABORTED = 16, 25, 0.3
+PAID_ON, LONG_AFTER = date(2026, 11, 10), date(2027, 3, 1)
+
+
+class Aborted(Exception):
+    """Something went wrong after a number was taken."""
+
+
+def race(
+    server: Server, month: Month, folder: Path, processes: int, steps: list[str]
+) -> dict[str, str]:
+    """What the ledger says after processes took these steps side by side; all came through, in readable words."""
+    logs = [folder / f"{number}.log" for number in range(processes)]
+    with ledger_copy(server, month.before[steps[0]], folder / "files") as environment:
+        statuses = billing_process.run_steps_at_once(environment, logs, steps)
+        said = "".join(log.read_text(encoding="utf-8") for log in logs)
+        assert statuses == [0] * processes, said
+        assert_readable(said)
+        assert_sound(folder / "files")
+        return facts()
+
+
+@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_bill_one_month_at_once_do_it_once(
+    postgres: Server, month: Month, stack_home: Path, tmp_path: Path, processes: int, attempt: int
+) -> None:
+    assert race(postgres, month, tmp_path, processes, list(STEPS)) == month.after["publish"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_taken_by_four_processes_at_once_is_taken_once(
+    postgres: Server, month: Month, stack_home: Path, tmp_path: Path, step: str
+) -> None:
+    assert race(postgres, month, tmp_path, 4, [step]) == month.after[step]
+
+
+def test_two_deployed_runs_of_one_month_bill_it_once(
+    killed_stack: KilledStack, undisturbed: Undisturbed
+) -> None:
+    with killed_stack.round() as round_:
+        runs = [killed_stack.start_deployed(round_) for _ in range(2)]
+        killed_stack.mend_until(lambda: all(map(killed_stack.has_ended, runs)))
+        states = [killed_stack.state(run) for run in runs]
+        assert [state["name"] for state in states] == ["Completed"] * 2, states
+        for state in states:
+            assert_readable(state["message"])
+        round_.assert_whole(undisturbed.facts)
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each act returned, or the error of ours that it raised; begun together."""
+    gate = Barrier(len(acts))
+
+    def begin(act: Callable[[], object]) -> object:
+        gate.wait()
+        try:
+            return act()
+        except (Refused, Unavailable) as error:
+            assert_readable(str(error))
+            return error
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(begin, acts))
+
+
+def test_numbers_are_gapless_though_every_third_writer_aborts(
+    postgres: Server, month: Month, tmp_path: Path
+) -> None:
+    def take_some(seed: int) -> list[int]:
+        chance, kept = random.Random(seed), []
+        for _ in range(TAKEN_EACH):
+            try:
+                with transaction() as connection:
+                    ((_, ordinal),) = take_numbers(connection, Series.INV, ISSUED_ON, 1)
+                    if chance.random() < ABORTED:
+                        raise Aborted
+            except Aborted:
+                continue
+            kept.append(ordinal)
+        return kept
+
+    with (
+        ledger_copy(postgres, month.before["sync"], tmp_path),
+        ThreadPoolExecutor(WRITERS) as threads,
+    ):
+        kept = [ordinal for part in threads.map(take_some, range(WRITERS)) for ordinal in part]
+    assert len(kept) > WRITERS * TAKEN_EACH / 2
+    assert sorted(kept) == list(range(1, len(kept) + 1))
+
+
+def move(number: str, wanted: InvoiceStatus) -> issuing.Moved:
+    with transaction() as connection:
+        found = issuing.find(connection, number)
+        return issuing.move(connection, found, wanted, PAID_ON, ACTOR, "a race")
+
+
+def sweep() -> list[str]:
+    with transaction() as connection:
+        return issuing.sweep(connection, LONG_AFTER, ACTOR)
+
+
+def status_of(number: str) -> tuple[str, int]:
+    """An invoice's status, and how many credit notes it has."""
+    query = """SELECT status, (SELECT count(*) FROM invoices c WHERE c.credits_invoice_id = i.invoice_id) AS notes
+               FROM invoices i WHERE number = :number"""
+    with snapshot() as connection:
+        row = connection.execute(text(query), {"number": number}).one()
+    return row.status, row.notes
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_an_invoice_paid_cancelled_and_swept_at_once_is_paid_or_cancelled(
+    postgres: Server, month: Month, tmp_path: Path, attempt: int
+) -> None:
+    with ledger_copy(postgres, month.before["sweep"], tmp_path):
+        for ordinal in (1, 2, 3):
+            number = f"INV-20261101-000{ordinal}"
+            paid, cancelled, _ = at_once(
+                partial(move, number, InvoiceStatus.PAID),
+                partial(move, number, InvoiceStatus.CANCELLED),
+                sweep,
+            )
+            # Whoever came second is told no, and what the first was told stays true.
+            assert isinstance(paid, Refused) != isinstance(cancelled, Refused), (paid, cancelled)
+            is_paid = isinstance(paid, issuing.Moved)
+            assert status_of(number) == (("paid", 0) if is_paid else ("cancelled", 1))
+        assert_sound(tmp_path)
