@@ -67,9 +67,10 @@ def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, An
                 f"{waiting} refused usage rows of {asked.label} wait for a decision, so its invoices stay drafts; "
                 "look at them with `chargeback quarantine list`, mend or waive them, then run this again",
             )
+        # Locked while they are looked for: another run may issue them, and somebody pay one, meanwhile.
         ids = connection.execute(
             text("""SELECT invoice_id FROM invoices WHERE kind = 'invoice' AND is_from_run AND status = 'draft'
-                      AND period_start = :start AND period_end = :end ORDER BY invoice_id"""),
+                      AND period_start = :start AND period_end = :end ORDER BY invoice_id FOR UPDATE"""),
             {"start": asked.start, "end": asked.end},
         ).scalars()
         moved = issuing.issue(connection, list(ids), business_date, actor)

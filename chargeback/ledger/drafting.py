@@ -16,7 +16,7 @@ from chargeback import money, numbering
 from chargeback.errors import Refused
 from chargeback.ledger import audit, claims
 from chargeback.ledger.draft_writing import write_drafts
-from chargeback.ledger.drafts import Draft, open_drafts
+from chargeback.ledger.drafts import Draft, lock_open, open_drafts
 from chargeback.payer import Payer
 from chargeback.periods import Period
 
@@ -58,6 +58,7 @@ def draft_run(
     Rerun: the same drafts with the same numbers, refreshed.
     """
     claims.lock_days(connection, period)
+    lock_open(connection, period)
     payers = claims.run_payers(connection, period)
     return (
         _draft(connection, payers, period, business_date, actor, None, is_run=True)

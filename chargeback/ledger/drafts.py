@@ -54,6 +54,18 @@ class Draft:
     lines: list[Line] = field(default_factory=list)
 
 
+def lock_open(connection: Connection, period: Period) -> None:
+    """Keep the period's open documents from moving on while it is decided who gets one.
+
+    Who decides first and waits for them afterwards may find them sent, and would make second ones.
+    """
+    connection.execute(
+        text("""SELECT FROM invoices WHERE kind = 'invoice' AND status IN ('draft', 'pending')
+                  AND period_start = :start AND period_end = :end ORDER BY invoice_id FOR UPDATE"""),
+        {"start": period.start, "end": period.end},
+    )
+
+
 def open_drafts(
     connection: Connection, payers: Sequence[Payer], period: Period, is_run: bool
 ) -> list[Draft]:

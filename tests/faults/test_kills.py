@@ -13,10 +13,13 @@ from uuid import UUID
 
 import pytest
 
+from entrypoints.commands.runs import MONTHLY_BILLING
+from entrypoints.flow_runs import run_deployment
 from tests.faults import billing_process
 from tests.faults.conftest import Undisturbed
 from tests.faults.findings import assert_readable
 from tests.faults.killed_stack import KilledStack, Round, processes_of
+from tests.faults.month import ISSUED_ON, PERIOD
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -80,8 +83,8 @@ def test_two_deployed_months_killed_and_run_again_are_the_month_undisturbed(
             "worker": killed_stack.kill_worker,
         }[victim]
         killed_stack.mend_until(lambda: all(map(killed_stack.has_begun, runs)))
-        # Side by side they take longer; they began at different moments, so one kill hits them at two.
-        time.sleep(1.5 * undisturbed.seconds * at)
+        # They began one after the other, so one kill hits them at two moments.
+        time.sleep(undisturbed.seconds * at)
         print(f"seed {SEED}: {victim} killed at {at}, {states(killed_stack, runs)}")
         kill()
         killed_stack.mend_until(lambda: not any(map(processes_of, runs)))
@@ -96,6 +99,24 @@ def test_two_deployed_months_killed_and_run_again_are_the_month_undisturbed(
 def states(killed: KilledStack, runs: list[UUID]) -> list[str | None]:
     """How Prefect says the runs stand."""
     return [killed.state(run).get("name") for run in runs]
+
+
+def test_who_waits_for_a_deployed_run_waits_while_postgres_is_started_again(
+    killed_stack: KilledStack,
+) -> None:
+    seen: list[str] = []
+
+    def watch(state: str, _: object) -> None:
+        if state == "Running" and "Running" not in seen:
+            killed_stack.kill_postgres()
+        seen.append(state)
+
+    parameters = {"period": PERIOD, "business_date": ISSUED_ON.isoformat()}
+    # The stack's own ledger is empty.
+    ended = run_deployment(killed_stack.stack, MONTHLY_BILLING, parameters, watch)
+    assert ended.needs_a_person
+    assert "there is no source yet" in ended.sentence
+    assert "Running" in seen
 
 
 def test_nothing_that_prefect_shows_of_all_this_is_in_the_words_of_the_database(

@@ -5,6 +5,7 @@ deployed flow, twice. Last what threads do to one number series and to one invoi
 """
 
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from chargeback.errors import Refused, Unavailable
 from chargeback.ledger import issuing
@@ -95,6 +96,30 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
 
     with ThreadPoolExecutor(len(acts)) as threads:
         return list(threads.map(begin, acts))
+
+
+def test_a_run_that_waits_while_its_drafts_are_sent_makes_no_second_invoices(
+    postgres: Server, month: Month, tmp_path: Path
+) -> None:
+    with (
+        ledger_copy(postgres, month.before["issue"], tmp_path),
+        ThreadPoolExecutor(1) as other,
+        transaction() as connection,
+    ):
+        ids = connection.execute(text("SELECT invoice_id FROM invoices")).scalars().all()
+        issuing.issue(connection, ids, ISSUED_ON, ACTOR)
+        drafting = other.submit(STEPS["draft"])
+        wait_until_somebody_waits(connection)
+        connection.commit()
+        assert drafting.result()["invoices"] == 0
+
+
+def wait_until_somebody_waits(connection: Connection) -> None:
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    deadline = time.monotonic() + 20
+    while not connection.execute(query).scalar():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_numbers_are_gapless_though_every_third_writer_aborts(
