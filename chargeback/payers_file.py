@@ -3,19 +3,37 @@
 Owns its shape and its checks, not the ledger. What the file names is made so; what it does not name stays.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chargeback import rules
 from chargeback.errors import Invalid
 from chargeback.rule import Rule
+from chargeback.rule_reading import id_of, is_storable
 from models.enums import OwnedKind
+
+
+def _checked_id(value: str) -> str:
+    try:
+        return id_of(value, "the id")
+    except Invalid as error:
+        raise ValueError(error.message) from None
+
+
+def _storable(value: str) -> str:
+    if not is_storable(value):
+        raise ValueError("holds a NUL or half a character; remove it")
+    return value
+
+
+Id = Annotated[str, AfterValidator(_checked_id)]
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class _Strict(BaseModel):
@@ -38,16 +56,16 @@ class Dated(_Strict):
 class Member(Dated):
     """A user in a team; at `home` its usage without team is the team's."""
 
-    user: str = Field(min_length=1, max_length=255)
+    user: Id
     home: bool = False
 
 
 class Billing(_Strict):
     """How a payer is billed; `tax_rate` is a fraction in quotes, '0.21' for 21 %."""
 
-    name: str | None = None
-    cost_center: str | None = None
-    contact: str | None = None
+    name: Text | None = None
+    cost_center: Text | None = None
+    contact: Text | None = None
     net_days: int | None = Field(None, ge=0, le=3650)
     tax_rate: Decimal | None = Field(None, ge=0, le=1, max_digits=7, decimal_places=6)
 
@@ -55,20 +73,20 @@ class Billing(_Strict):
 class Team(Billing):
     """A team; `members`, where given, are all of them."""
 
-    id: str = Field(min_length=1, max_length=255)
+    id: Id
     members: tuple[Member, ...] | None = None
 
 
 class User(Billing):
     """A user who may be charged alone."""
 
-    id: str = Field(min_length=1, max_length=255)
+    id: Id
 
 
 class Owner(Dated):
     """A team that owns an agent, an account or a tag value for some time."""
 
-    team: str = Field(min_length=1, max_length=255)
+    team: Id
 
 
 class PayersFile(_Strict):
@@ -76,7 +94,7 @@ class PayersFile(_Strict):
 
     teams: tuple[Team, ...] = ()
     users: tuple[User, ...] = ()
-    owners: dict[OwnedKind, dict[str, tuple[Owner, ...]]] = {}
+    owners: dict[OwnedKind, dict[Id, tuple[Owner, ...]]] = {}
     rules: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -86,7 +104,17 @@ class PayersFile(_Strict):
 
 
 class _TextLoader(yaml.SafeLoader):
-    """Numbers with a point stay text, so that a tax rate or a percentage never is a float."""
+    """Numbers with a point stay text, so that a tax rate or a percentage never is a float; no key comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping; raises a YAML error where a key stands twice, of which one would be lost."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 _TextLoader.yaml_implicit_resolvers = {
@@ -103,15 +131,17 @@ def read(content: str, name: str) -> PayersFile:
     try:
         document = yaml.load(content, Loader=_TextLoader)  # noqa: S506 - a SafeLoader
         found = PayersFile.model_validate(document or {})
-    except yaml.YAMLError as error:
-        raise Invalid(
-            "payers_file_invalid", f"{name} is not YAML: {' '.join(str(error).split())}"
-        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
         raise Invalid(
             "payers_file_invalid", f"{name}, at {place}: {first['msg']}; nothing was changed"
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise Invalid(
+            "payers_file_invalid",
+            f"{name} is not YAML that can be read: {said}; nothing was changed",
         ) from error
     _refuse_repeats(found, name)
     for rule in found.rules:

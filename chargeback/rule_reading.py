@@ -85,7 +85,7 @@ def id_of(value: object, what: str) -> str:
         raise Invalid(
             "id_invalid", f"{what} has {len(value)} characters; give {LONGEST_ID} at most."
         )
-    if not _is_storable(value):
+    if not is_storable(value):
         raise Invalid(
             "id_invalid", f"{what} {quoted(value)} holds a NUL or half a character; remove it."
         )
@@ -145,7 +145,7 @@ class _Reader:
     def text(self, name: str, value: object) -> str:
         if value is None:
             return ""
-        if not isinstance(value, str) or not _is_storable(value):
+        if not isinstance(value, str) or not is_storable(value):
             self.refuse("field_invalid", f"{name} is {quoted(value)}", "write it as plain text")
         return value
 
@@ -207,7 +207,7 @@ class _Reader:
             kept: dict[str, Any] = json.loads(json.dumps(given, default=str, allow_nan=False))
         except (TypeError, ValueError):
             kept = {}
-        if (given and not kept) or not all(map(_is_storable, _texts(kept))):
+        if (given and not kept) or not all(map(is_storable, _texts(kept))):
             self.refuse(
                 "field_invalid",
                 f"allocation_metadata is {quoted(given)}",
@@ -273,6 +273,6 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(held)
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether Postgres can hold it: no NUL and no half of a surrogate pair."""
     return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)

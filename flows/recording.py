@@ -76,9 +76,9 @@ def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
         with suppress(HTTPError):
             _publish_page(flow, record)
         raise
-    _publish_page(flow, record)
     state = "needs_a_person" if record.for_a_person else "completed"
     _write(lambda c: runs.end_run(c, run_id, state, record.counts))
+    _publish_page(flow, record)
 
 
 def _write(write: Callable[[Connection], None]) -> None:

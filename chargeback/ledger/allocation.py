@@ -13,6 +13,7 @@ from itertools import groupby
 from sqlalchemy import Connection, text
 
 from chargeback.errors import ChargebackError
+from chargeback.ledger import ledger_settings
 from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
 from chargeback.ledger.inputs import input_digests
@@ -55,6 +56,7 @@ def allocate(
     Rerun: days with nothing new are untouched; the counts say so.
     """
     with transaction() as connection:
+        ledger_settings.check(connection)
         days = days_to_allocate(connection, start, end)
     months = [list(month) for _, month in groupby(days, key=lambda day: (day.year, day.month))]
     counts = AllocationCounts()

@@ -18,17 +18,22 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chargeback.errors import Refused, Unavailable
+from chargeback.errors import Invalid, Refused, Unavailable
 from chargeback.settings import settings
 
 log = logging.getLogger("chargeback.ledger.database")
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 REFUSED_BY_LEDGER = "CB409"
-# Serialization, deadlock, lock timeout, cancelled, lost connection, out of resources, start or shutdown.
-TRANSIENT_CLASSES = ("08", "40", "53", "57")
-# A lock not had in time, or two processes making the same thing at once: the next try finds it made.
-TRANSIENT_CODES = ("55P03", "23505", "23P01")
+# Serialization and deadlock, lost connection, out of resources.
+TRANSIENT_CLASSES = ("08", "40", "53")
+# The server stops, crashed, starts, or ended a session that slept; a lock was not had in time; two processes
+# made the same thing at once: the next try finds it made.
+RACED_CODES = ("55P03", "23505", "23P01")
+STOPPED_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03")
+CANCELLED = "57014"
+# What the server says while refusing a connection that may be had in a moment.
+_PASSING = ("starting up", "shutting down", "recovery", "too many clients", "not yet accepting")
 
 _OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -114,13 +119,28 @@ def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Excepti
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     if code == REFUSED_BY_LEDGER:
         return Refused("refused_by_ledger", said)
-    if code in TRANSIENT_CODES:
+    if code in RACED_CODES:
+        log.info("database.raced code=%s said=%s", code, said)
         return Unavailable(
             "raced", "another process was changing the same part of the ledger; run this again"
         )
+    if code == CANCELLED:
+        return Refused(
+            "database_cancelled",
+            f"the ledger's database gave the work up ({said}); find out what kept it busy, then run this again",
+        )
+    if (
+        said.startswith("connection to server")
+        and "FATAL" in said
+        and not any(w in said for w in _PASSING)
+    ):
+        return Invalid(
+            "database_refused",
+            f"the ledger's database lets nobody in ({said}); mend CHARGEBACK_DATABASE_URL or the database's roles",
+        )
     is_lost = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     is_lost = is_lost or isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
-    if code.startswith(TRANSIENT_CLASSES) or (is_lost and not code):
+    if code in STOPPED_CODES or code.startswith(TRANSIENT_CLASSES) or (is_lost and not code):
         return Unavailable(
             "database_unavailable",
             f"the ledger's database did not finish the work ({said}); check that Postgres runs, then run this again",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from chargeback import money, numbering
 from chargeback.errors import Refused
-from chargeback.ledger import audit, claims
+from chargeback.ledger import audit, claims, ledger_settings
 from chargeback.ledger.draft_writing import write_drafts
 from chargeback.ledger.drafts import Draft, lock_open, open_drafts
 from chargeback.payer import Payer
@@ -76,6 +76,7 @@ def _draft(
     number: str | None,
     is_run: bool = False,
 ) -> list[Drafted]:
+    ledger_settings.check(connection)
     claims.lock_days(connection, period)
     claims.stage_payers(connection, payers)
     drafts = open_drafts(connection, payers, period, is_run)
@@ -92,6 +93,7 @@ def _draft(
             and draft.place not in wanting
             and (issued := _issued(connection, draft.payer, period))
         ):
+            _refuse_number_of_issued(issued, period, number)
             done.append(issued)
         elif is_new or draft.is_outdated or draft.place in wanting:
             rebuilt.append(draft)
@@ -120,6 +122,15 @@ def _refuse_other_number(draft: Draft, period: Period, number: str | None) -> No
             "number_kept",
             f"{draft.payer} has draft {draft.number} for {period.label}, which keeps its number and cannot become "
             f"{number}; draft it without a number to refresh it, or cancel it first",
+        )
+
+
+def _refuse_number_of_issued(issued: Drafted, period: Period, number: str | None) -> None:
+    if number not in (None, issued.number):
+        raise Refused(
+            "number_kept",
+            f"{issued.payer} was billed for {period.label} on {issued.number} and nothing is left for {number}; "
+            "leave the number away to see that invoice, or cancel it first",
         )
 
 

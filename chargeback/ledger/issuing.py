@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from chargeback import invoice_status
 from chargeback.errors import NotFound, Refused
 from chargeback.identity import public_id
-from chargeback.ledger import audit
+from chargeback.ledger import audit, ledger_settings
 from chargeback.ledger.document_numbers import take_numbers
 from chargeback.numbering import Series
 from chargeback.settings import settings
@@ -44,6 +44,7 @@ def issue(
     Rerun: what was sent stays as it is. Raises Refused, and sends none, when one is stale or no longer
     ties to what it claims, or must be approved first.
     """
+    ledger_settings.check(connection)
     rows = _locked(connection, invoice_ids)
     wanted = InvoiceStatus.SENT
     moving = [row for row in rows if _is_move(row, wanted)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -36,11 +37,16 @@ def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportC
     that differs becomes its next version. Rerun: nothing changes, and the counts say so.
     """
     entries: list[audit.Entry] = []
+    by_id = attrgetter(
+        "id"
+    )  # In order, so that an import and a load never wait for each other in a circle.
     teams = sum(
-        _put_payer(connection, "team", t.id, as_mapping(t), actor, entries) for t in file.teams
+        _put_payer(connection, "team", team.id, as_mapping(team), actor, entries)
+        for team in sorted(file.teams, key=by_id)
     )
     users = sum(
-        _put_payer(connection, "user", u.id, as_mapping(u), actor, entries) for u in file.users
+        _put_payer(connection, "user", user.id, as_mapping(user), actor, entries)
+        for user in sorted(file.users, key=by_id)
     )
     members = _put_members(connection, file, actor, entries)
     owners = _put_owners(connection, file, actor, entries)

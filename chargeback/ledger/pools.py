@@ -42,7 +42,7 @@ _DROP_CLAIMS = text("""
 _BILLED_ONCE = text("""
     CREATE TEMPORARY TABLE billed_once ON COMMIT DROP AS
     SELECT DISTINCT a.pool_id FROM allocations a JOIN line_allocations c USING (allocation_id)
-    WHERE a.pool_id IN (SELECT pool_id FROM stale_pools)
+    WHERE a.pool_id IN (SELECT pool_id FROM stale_pools) AND c.released_by_line_id IS NOT NULL
 """)
 _TAKE_BACK = (
     text("""INSERT INTO retired_pool_cells SELECT pool_id, cell_id, team_id, user_id FROM pool_cells

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.ledger import invoices
+from chargeback.ledger import invoices, ledger_settings
 from chargeback.ledger.invoices import plain
 from chargeback.periods import Period
 from chargeback.settings import settings
@@ -69,6 +69,7 @@ def reports(
     connection: Connection, subject: Subject, period: Period, ids: Sequence[str] | None = None
 ) -> list[ReportView]:
     """A report per team or user, by id: those of `ids`, or all that used, bear or were billed anything."""
+    ledger_settings.check(connection)
     column = _COLUMNS[subject]
     found: dict[str, _Found] = {payer_id: _Found() for payer_id in ids or ()}
     asked = {"start": period.start, "end": period.end, "ids": None if ids is None else list(ids)}

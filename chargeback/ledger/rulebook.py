@@ -169,7 +169,7 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     if rule.rule_type in SPLITS:
         teams, users = registered(connection, "teams"), registered(connection, "users")
         receivers = rules.receivers(rule, teams, users)
-        _register(connection, receivers)
+    _register(connection, rule, receivers)
     columns = _as_json(rule)
     columns["receivers"] = json.dumps([[r.team_id, r.user_id, str(r.weight)] for r in receivers])
     for name in ("split_percentages", "metadata"):
@@ -190,19 +190,17 @@ def registered(connection: Connection, payers: str) -> frozenset[str]:
     return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
 
 
-def _register(connection: Connection, receivers: Iterable[Receiver]) -> None:
-    """A payer first seen in a rule appears."""
-    for receiver in receivers:
-        if receiver.team_id is not None:
-            connection.execute(
-                text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
-                {"id": receiver.team_id},
-            )
-        else:
-            connection.execute(
-                text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
-                {"id": receiver.user_id},
-            )
+_TEAM_APPEARS = text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING")
+_USER_APPEARS = text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING")
+
+
+def _register(connection: Connection, rule: Rule, receivers: Iterable[Receiver]) -> None:
+    """A team or user first seen in a rule appears; in order, so that nobody waits in a circle."""
+    teams = {rule.team_id, *(r.team_id for r in receivers)} - {None}
+    users = {*rule.criteria.user_ids, *(r.user_id for r in receivers)} - {None}
+    for appear, ids in ((_TEAM_APPEARS, teams), (_USER_APPEARS, users)):
+        for payer_id in sorted(map(str, ids)):
+            connection.execute(appear, {"id": payer_id})
 
 
 def _as_json(rule: Rule) -> dict[str, Any]:

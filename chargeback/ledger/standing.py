@@ -112,7 +112,7 @@ def _totals(documents: tuple[InvoiceRow, ...]) -> tuple[StatusTotal, ...]:
 def _run(row: Any) -> RecentRun:
     seconds = None
     if row.ended_at is not None:
-        seconds = Decimal((row.ended_at - row.started_at).seconds)
+        seconds = Decimal(int((row.ended_at - row.started_at).total_seconds()))
     return RecentRun(
         row.flow,
         row.parameters.get("period"),

@@ -76,7 +76,8 @@ def sync(
     tracker = open_source(source.kind, source.config)
     asked = window or window_since(source.cursor_at, as_of)
     rows = tracker.read(Window(None, None) if tracker.is_read_whole else asked)
-    cursor_at = min(asked.end or as_of, as_of).astimezone(UTC)
+    read_to = min(asked.end or as_of, as_of).astimezone(UTC)
+    cursor_at = read_to if tracker.is_read_whole or _joins_on(asked, source.cursor_at) else None
     prepared = chunks(rows, name, settings().zone, settings().batch_records)
     counts, is_last = SyncCounts(name), False
     for chunk in _ahead(prepared):
@@ -89,12 +90,16 @@ def sync(
         counts = counts.plus(batch)
         if say:
             say(counts)
-    if (
-        not is_last
-    ):  # Nothing came, or the last batch was full and could not be told from those before it.
+    if not is_last and cursor_at is not None:
+        # Nothing came, or the last batch was full and could not be told from those before it.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts
+
+
+def _joins_on(asked: Window, cursor_at: datetime | None) -> bool:
+    """Whether nothing lies unread before the window: else the cursor would move over what nobody read."""
+    return asked.start is None or (cursor_at is not None and asked.start <= cursor_at)
 
 
 def _ahead(prepared: Iterator[Chunk]) -> Iterator[Chunk]:

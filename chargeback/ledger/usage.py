@@ -56,7 +56,8 @@ def load(
         _compare_with_held(connection, chunk)
         _settle_repeats(connection, chunk)
         _book(connection, ids, chunk)
-        connection.execute(_PAYERS_APPEAR, ids)
+        connection.execute(_TEAMS_APPEAR, ids)
+        connection.execute(_USERS_APPEAR, ids)
         connection.execute(_REPLACE_QUARANTINED, ids)
     _quarantine(connection, ids, chunk)
     _write_manifest(connection, batch_id, chunk)
@@ -165,13 +166,14 @@ def _book(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
 
 
 # Payers appear when first seen; in order, so that two loads never wait for each other in a circle.
-_PAYERS_APPEAR = text("""
-    WITH new_teams AS (
-        INSERT INTO teams (team_id, name)
-        SELECT DISTINCT team_id, team_id FROM usage_cells c
-        WHERE batch_id = :batch_id AND team_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM teams t WHERE t.team_id = c.team_id)
-        ORDER BY 1 ON CONFLICT DO NOTHING)
+_TEAMS_APPEAR = text("""
+    INSERT INTO teams (team_id, name)
+    SELECT DISTINCT team_id, team_id FROM usage_cells c
+    WHERE batch_id = :batch_id AND team_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM teams t WHERE t.team_id = c.team_id)
+    ORDER BY 1 ON CONFLICT DO NOTHING
+""")
+_USERS_APPEAR = text("""
     INSERT INTO users (user_id, name)
     SELECT DISTINCT user_id, user_id FROM usage_cells c
     WHERE batch_id = :batch_id AND user_id IS NOT NULL

@@ -56,6 +56,7 @@ def put(
 ) -> bool:
     """Add the source, or give it this configuration; whether that changed anything.
 
+    Another configuration is read from the beginning: what it has was never read.
     The configuration is tried before it is kept. Raises Invalid for one that cannot work.
     """
     if (
@@ -76,7 +77,8 @@ def put(
     connection.execute(
         text("""INSERT INTO usage_sources (name, kind, role, config)
                 VALUES (:name, :kind, :role, CAST(:config AS jsonb))
-                ON CONFLICT (name) DO UPDATE SET kind = :kind, role = :role, config = CAST(:config AS jsonb)"""),
+                ON CONFLICT (name) DO UPDATE SET kind = :kind, role = :role, config = CAST(:config AS jsonb),
+                    cursor_at = NULL"""),
         {"name": name, "kind": kind, "role": role.value, "config": json.dumps(dict(config))},
     )
     action = "source.changed" if held else "source.added"

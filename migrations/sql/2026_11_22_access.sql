@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION public_id(text[]), ensure_partition(date), invoice_con
     audit_append(jsonb), audit_hash(audit_log), refuse_change(), guard_source_role(), guard_invoice(), guard_lines(),
     guard_claims() TO chargeback_app;
 
-GRANT SELECT ON viewer_usage, pool_cells, allocations, invoices, invoice_lines TO chargeback_viewer;
+GRANT SELECT ON viewer_usage, viewer_allocations, pool_cells, invoices, invoice_lines TO chargeback_viewer;
 
 DO $$
 DECLARE
@@ -28,7 +28,7 @@ BEGIN
         EXECUTE format('CREATE POLICY owner_sees_all ON %I TO chargeback_owner USING (true)', name);
         EXECUTE format('CREATE POLICY app_sees_all ON %I TO chargeback_app USING (true)', name);
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['pool_cells', 'allocations', 'invoices', 'invoice_lines'] LOOP
+    FOREACH name IN ARRAY ARRAY['pool_cells', 'invoices', 'invoice_lines'] LOOP
         EXECUTE format('CREATE POLICY viewer_sees_own ON %I FOR SELECT TO chargeback_viewer
             USING (team_id = current_setting(''app.team'', true))', name);
     END LOOP;

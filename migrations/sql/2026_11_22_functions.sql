@@ -62,6 +62,13 @@ SELECT p.team_id, p.user_id, c.usage_date, c.agent_id, c.account_id, c.resource_
 FROM pool_cells p JOIN usage_cells c USING (cell_id)
 WHERE p.team_id = current_setting('app.team', true);
 
+-- What a team's viewer sees that the team bears; what was billed, cancelled and replaced counts no more.
+CREATE VIEW viewer_allocations WITH (security_barrier = true) AS
+SELECT a.allocation_id, a.usage_date, a.team_id, a.user_id, r.rule_id, r.version AS rule_version,
+       p.resource_type, p.unit, a.cost, a.quantity
+FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
+WHERE a.team_id = current_setting('app.team', true) AND p.retired_at IS NULL;
+
 -- The hash of a document as issued: everything that is printed or posted, nothing that may still move.
 CREATE FUNCTION invoice_content_hash(bigint) RETURNS bytea
 LANGUAGE sql STABLE AS $$

@@ -26,6 +26,7 @@ SCHEDULED = {
     "cost-allocation/chargeback",
     "overdue-sweep/chargeback",
     "monthly-billing/chargeback",
+    "books-verification/chargeback",
 }
 WAIT_SECONDS = 60
 

@@ -16,7 +16,7 @@ from chargeback.settings import settings
 from flows.monthly_billing import monthly_billing
 from tests.faults.month import ISSUED_ON, PERIOD, STEPS
 
-START_SECONDS = 60
+START_SECONDS = 120
 TRIES, PAUSE_SECONDS = 5, 0.3
 
 _PROCESSES = multiprocessing.get_context("forkserver")

@@ -55,9 +55,9 @@ def ledger_copy(server: Server, template: str, files: Path) -> Iterator[dict[str
         server.drop_database(name)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Undisturbed:
-    """What the ledger says after a month that nobody disturbed, and how long that took."""
+    """What the ledger says after a month that nobody disturbed, and how long that takes at present."""
 
     facts: dict[str, str]
     seconds: float

@@ -1,7 +1,7 @@
 """The same month billed by several processes at once: one effect, and no database error in what is said.
 
-First the functions of the tasks, in processes that begin together and try again only at once; then the
-deployed flow, twice. Last what threads do to one number series and to one invoice.
+The functions of the tasks in processes that begin together, then what threads do to one number series and to
+one invoice. Two deployed runs at once are in test_kills, which has a stack for them.
 """
 
 import random
@@ -23,9 +23,8 @@ from chargeback.ledger.document_numbers import take_numbers
 from chargeback.numbering import Series
 from models.enums import InvoiceStatus
 from tests.faults import billing_process
-from tests.faults.conftest import Month, Undisturbed, ledger_copy
+from tests.faults.conftest import Month, ledger_copy
 from tests.faults.findings import assert_readable, assert_sound, facts
-from tests.faults.killed_stack import KilledStack
 from tests.faults.month import ISSUED_ON, STEPS
 from tests.ledger.books import ACTOR
 from tests.postgres import Server
@@ -67,19 +66,6 @@ def test_a_step_taken_by_four_processes_at_once_is_taken_once(
     postgres: Server, month: Month, stack_home: Path, tmp_path: Path, step: str
 ) -> None:
     assert race(postgres, month, tmp_path, 4, [step]) == month.after[step]
-
-
-def test_two_deployed_runs_of_one_month_bill_it_once(
-    killed_stack: KilledStack, undisturbed: Undisturbed
-) -> None:
-    with killed_stack.round() as round_:
-        runs = [killed_stack.start_deployed(round_) for _ in range(2)]
-        killed_stack.mend_until(lambda: all(map(killed_stack.has_ended, runs)))
-        states = [killed_stack.state(run) for run in runs]
-        assert [state["name"] for state in states] == ["Completed"] * 2, states
-        for state in states:
-            assert_readable(state["message"])
-        round_.assert_whole(undisturbed.facts)
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:

@@ -21,7 +21,7 @@ from chargeback.ledger.allocation import (
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
-from chargeback.ledger.pools import insert_pools
+from chargeback.ledger.pools import insert_pools, remove_stale
 from chargeback.settings import settings as chargeback_settings
 from chargeback.sources.contract import Usage
 from tests.ledger.books import ACTOR, SOURCE, Books, day_at, undone
@@ -160,6 +160,7 @@ def forget_the_allocations(day: date) -> None:
     """What `allocate_days` does, without the step that says who bears the new pools."""
     with transaction() as connection:
         classify(connection, [day], [])
+        remove_stale(connection, [])
         insert_pools(connection, [day])
         _assert_tied(connection)
 

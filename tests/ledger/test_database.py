@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from chargeback.errors import Refused, Unavailable
+from chargeback.errors import Invalid, Refused, Unavailable
 from chargeback.ledger import database
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.settings import settings
@@ -143,9 +143,17 @@ def test_a_transaction_that_slept_too_long_is_unavailable(ledger: Ledger) -> Non
         sleep()
 
 
-def test_a_statement_that_takes_too_long_is_unavailable(ledger: Ledger) -> None:
-    with pytest.raises(Unavailable, match="statement timeout"), transaction() as connection:
+def test_a_statement_that_takes_too_long_is_refused_since_a_retry_takes_as_long(
+    ledger: Ledger,
+) -> None:
+    with pytest.raises(Refused, match="statement timeout"), transaction() as connection:
         run(connection, "SET LOCAL statement_timeout = '50ms'", "SELECT pg_sleep(5)")
+
+
+def test_a_database_that_is_not_there_is_no_passing_failure(ledger: Ledger) -> None:
+    nowhere = ledger.url.replace("/ledger_", "/nowhere_")
+    with pytest.raises(Invalid, match="does not exist"), transaction(nowhere):
+        pass
 
 
 def test_a_lock_not_had_in_time_is_unavailable(two_days: Ledger) -> None:

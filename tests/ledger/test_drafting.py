@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from chargeback.errors import Refused
+from chargeback.settings import settings
 from models.enums import LineKind, Scope
 from tests.ledger.books import Books
 
@@ -187,3 +189,24 @@ def test_every_drafting_is_told_in_the_audit_log(books: Books) -> None:
         number=number,
     )
     assert told == [("invoice.drafted", "1"), ("invoice.refreshed", "2")]
+
+
+def test_a_number_for_a_period_that_was_issued_is_refused_rather_than_ignored(books: Books) -> None:
+    books.use("search", "ana", "1.00").bill()
+    with pytest.raises(Refused, match="nothing is left for MINE-1") as refused:
+        books.draft("search", number="MINE-1")
+    assert refused.value.code == "number_kept"
+
+
+def test_a_ledger_in_one_currency_is_not_billed_in_another(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.use("search", "ana", "5.00").load()
+    monkeypatch.setenv("CHARGEBACK_CURRENCY", "JPY")
+    settings.cache_clear()
+    with pytest.raises(
+        Refused, match="CHARGEBACK_CURRENCY is JPY but this ledger was begun with USD"
+    ):
+        books.draft("search")
+    monkeypatch.undo()
+    settings.cache_clear()

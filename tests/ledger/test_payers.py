@@ -57,6 +57,12 @@ def test_the_example_imported_twice_changes_nothing_the_second_time(books: Books
         ("teams: [{id: new}]\nrules: [{rule_id: r, rule_type: equal_split, entity_ids: [nobody]}]",
          "'nobody' is registered as neither a team nor a user"),
         ("teams: [", "is not YAML"),
+        ('teams: [{id: "a\\0b"}]', "holds a NUL"),
+        ('teams: [{id: a, name: "\\ud800"}]', "nothing was changed"),
+        ("teams: [{id: ' a '}]", "has spaces around it"),
+        ("teams: [{id: a, members: [{user: u, from: 1999-13-01}]}]", "month must be in 1..12"),
+        ("owners: {account: {'': [{team: a}]}}", "is blank"),
+        ("owners: {account: {x: [{team: a}], x: [{team: b}]}}", "'x' stands twice"),
     ],
 )  # fmt: skip
 def test_a_file_with_anything_wrong_in_it_changes_nothing(

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import Connection, insert, text
 
 from chargeback.ledger.database import transaction
-from models import Allocation, PoolCell
+from models import Allocation, CostPool, PoolCell
 from models.enums import InvoiceStatus as S
 from tests.conftest import Ledger
 from tests.migrations import rows
 from tests.migrations.rows import make, violates
 
-VISIBLE = ("pool_cells", "allocations", "invoices", "invoice_lines", "viewer_usage")
+VISIBLE = ("pool_cells", "invoices", "invoice_lines", "viewer_usage", "viewer_allocations")
 
 
 @pytest.fixture
@@ -20,6 +20,22 @@ def two_teams(ledger: Ledger) -> Ledger:
     """A ledger in which teams a and b each have one row of everything, and nobody owns a third."""
     with transaction() as connection:
         rows.make_facts(connection)
+        pool = {
+            "source_id": 1,
+            "rule_key": 1,
+            "resource_type": "query",
+            "unit": "Tokens",
+            "generation": 1,
+        }
+        make(
+            connection,
+            CostPool,
+            usage_date=date(2026, 10, 1),
+            cost=3,
+            quantity=30,
+            record_count=3,
+            **pool,
+        )
         for team in ("a", "b", None):
             cell_id = rows.make_cell(connection, team_id=team)
             connection.execute(
@@ -50,7 +66,7 @@ def test_a_viewer_sees_its_own_teams_rows_without_asking_for_them(
     two_teams: Ledger, table: str
 ) -> None:
     with transaction() as connection:
-        if table != "viewer_usage":
+        if not table.startswith("viewer_"):
             assert set(_teams(connection, table)) == {"a", "b", None}
         _view(connection, "a")
         assert _teams(connection, table) == ["a"]
@@ -78,7 +94,7 @@ def test_a_viewer_has_no_right_to_anything_else(two_teams: Ledger) -> None:
         for table in ("usage_records", "usage_cells", "audit_log", "teams", "attributed_cells"):
             with violates(connection, f"permission denied for \\w+ {table}"):
                 connection.execute(text(f"SELECT * FROM {table}"))
-        for table in set(VISIBLE) - {"viewer_usage"}:
+        for table in set(VISIBLE) - {"viewer_usage", "viewer_allocations"}:
             for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET team_id = 'a'"):
                 with violates(connection, f"permission denied for table {table}"):
                     connection.execute(text(statement))

@@ -23,6 +23,11 @@ def in_days(column: str) -> str:
     return f"({column} >= CAST(:start AS date) AND {column} < CAST(:end AS date))"
 
 
+def around_days(column: str) -> str:
+    """The condition that the instant `column` can lie on one of the days, in any time zone: it prunes partitions."""
+    return f"({column} >= CAST(:start AS date) - 2 AND {column} < CAST(:end AS date) + 2)"
+
+
 def in_days_or_undated(column: str) -> str:
     """The same, or unknown: what came in without a day that can be read may be of any day."""
     return f"({column} IS NULL OR {in_days(column)})"

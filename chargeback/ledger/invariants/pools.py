@@ -6,7 +6,7 @@ Sources that are not allocated (reconcile_only, weights) have no pools. Retired 
 
 # ruff: noqa: S608 - queries are made of constants only
 
-from chargeback.ledger.invariants.invariant import Invariant, in_days, shown
+from chargeback.ledger.invariants.invariant import Invariant, around_days, in_days, shown
 
 _BORNE_EXACTLY = f"""
     SELECT format('pool %s of %s (%s) is %s for %s records: its cells are %s for %s, its allocations %s; '
@@ -72,7 +72,7 @@ _DAY = f"""
               sum(r.cost) FILTER (WHERE r.batch_id IN
                   (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)) AS open
           FROM usage_records r JOIN usage_sources s USING (source_id)
-          WHERE s.role = 'allocate' AND {in_days("r.usage_date")} GROUP BY r.usage_date
+          WHERE s.role = 'allocate' AND {in_days("r.usage_date")} AND {around_days("r.usage_at")} GROUP BY r.usage_date
           UNION ALL
           SELECT a.usage_date, 0, a.cost, 0, 0 FROM allocations a LEFT JOIN cost_pools p USING (pool_id)
           WHERE p.retired_at IS NULL AND {in_days("a.usage_date")}

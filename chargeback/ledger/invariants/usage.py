@@ -2,7 +2,13 @@
 
 # ruff: noqa: S608 - queries are made of constants only
 
-from chargeback.ledger.invariants.invariant import Invariant, in_days, in_days_or_undated, shown
+from chargeback.ledger.invariants.invariant import (
+    Invariant,
+    around_days,
+    in_days,
+    in_days_or_undated,
+    shown,
+)
 
 # The primary key holds only together with the instant, so two months could each hold the fact once.
 # The reach is that of a load, which looks for held usage one month to either side.
@@ -41,7 +47,7 @@ _CELLS_OF_RECORDS = f"""
                   coalesce(user_id, 'none'), coalesce(agent_id, 'none'), {shown("sum(cost)")},
                   {shown("sum(quantity)")}, sum(record_count)) AS sentence
     FROM (SELECT {_ATTRIBUTES}, cost, quantity, residual, record_count FROM usage_records
-          WHERE {in_days("usage_date")}
+          WHERE {in_days("usage_date")} AND {around_days("usage_at")}
             AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
           UNION ALL
           SELECT {_ATTRIBUTES}, -cost, -quantity, -residual, -record_count FROM usage_cells
