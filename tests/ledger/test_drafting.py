@@ -202,11 +202,9 @@ def test_a_ledger_in_one_currency_is_not_billed_in_another(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books.use("search", "ana", "5.00").load()
-    monkeypatch.setenv("CHARGEBACK_CURRENCY", "JPY")
-    settings.cache_clear()
-    with pytest.raises(
-        Refused, match="CHARGEBACK_CURRENCY is JPY but this ledger was begun with USD"
-    ):
-        books.draft("search")
-    monkeypatch.undo()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("CHARGEBACK_CURRENCY", "JPY")
+        settings.cache_clear()
+        with pytest.raises(Refused, match="CURRENCY is JPY but this ledger was begun with USD"):
+            books.draft("search")
     settings.cache_clear()
