@@ -566,8 +566,9 @@ def test_the_doctor_tells_what_is_not_well(ledger: Ledger, say: Say) -> None:
     answer = say("doctor", "--json")
     findings = {one["name"]: one for one in answer.json["findings"]}
     assert findings["postgres"]["ok"] is True
-    # No Prefect server runs in this test.
-    assert findings["prefect"]["ok"] is False
+    # The tests' server gives up durability for speed; that no Prefect server runs is no ill.
+    assert findings["durability"]["ok"] is False
+    assert findings["prefect"]["ok"] is True
     assert (answer.status, answer.json["ok"]) == (1, False)
 
 

@@ -29,6 +29,8 @@ from tests.faults.findings import assert_readable, assert_sound, facts
 from tests.faults.month import ISSUED_ON, PERIOD
 
 LOOK_SECONDS = 0.1
+# Asking Prefect, or every process of the machine, takes time from those who are waited for.
+ASK_SECONDS = 0.7
 PAGE = 200
 ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 # Four tries with growing pauses, and as much again for a Prefect client that waits for its server.
@@ -128,11 +130,11 @@ class KilledStack:
             connection.close()
 
     def kill_postgres(self) -> None:
-        """SIGKILL to the whole server's parent; its sessions notice and end."""
+        """SIGKILL to the parent of all of Postgres's processes; the others notice and end."""
         os.kill(self._alive("postmaster_pid"), signal.SIGKILL)
 
     def kill_worker(self) -> None:
-        """SIGKILL to the worker; the flows it runs are left alone."""
+        """SIGKILL to the worker; the flows it runs notice and end as crashed."""
         os.kill(self._alive("worker_pid"), signal.SIGKILL)
 
     def kill_session(self, round_: Round) -> None:
@@ -146,11 +148,11 @@ class KilledStack:
         assert pid is not None, f"{part} does not run"
         return pid
 
-    def mend_until(self, is_over: Callable[[], bool]) -> None:
+    def mend_until(self, is_over: Callable[[], bool], look_seconds: float = LOOK_SECONDS) -> None:
         """Supervise as `chargeback up` does until `is_over`."""
         begun = looked_at = time.monotonic()
         while not is_over():
-            time.sleep(LOOK_SECONDS)
+            time.sleep(look_seconds)
             now = time.monotonic()
             assert now - begun < PATIENCE_SECONDS, "it does not come to an end"
             if now - looked_at > MEND_EVERY_SECONDS:

@@ -20,7 +20,7 @@ from entrypoints.flow_runs import run_deployment
 from tests.faults import billing_process
 from tests.faults.conftest import Undisturbed
 from tests.faults.findings import assert_readable
-from tests.faults.killed_stack import KilledStack, Round, processes_of
+from tests.faults.killed_stack import ASK_SECONDS, KilledStack, Round, processes_of
 from tests.faults.month import ISSUED_ON, PERIOD
 
 pytestmark = pytest.mark.timeout(600)
@@ -56,7 +56,7 @@ def bill_again(killed: KilledStack, round_: Round) -> None:
 def bill_deployed(killed: KilledStack, rounds: list[Round]) -> None:
     """Run the deployed flow for all of these rounds at once; each run completes."""
     runs = [killed.start_deployed(round_) for round_ in rounds]
-    killed.mend_until(lambda: all(map(killed.has_ended, runs)))
+    killed.mend_until(lambda: all(map(killed.has_ended, runs)), ASK_SECONDS)
     assert [killed.state(run)["name"] for run in runs] == ["Completed"] * len(runs)
 
 
@@ -106,12 +106,12 @@ def test_two_deployed_months_killed_and_run_again_are_the_month_undisturbed(
             "postgres": killed_stack.kill_postgres,
             "worker": killed_stack.kill_worker,
         }[victim]
-        killed_stack.mend_until(lambda: all(map(killed_stack.has_begun, runs)))
+        killed_stack.mend_until(lambda: all(map(killed_stack.has_begun, runs)), ASK_SECONDS)
         # They began one after the other, so one kill hits them at two moments.
         time.sleep(undisturbed.seconds * at)
         print(f"seed {SEED}: {victim} killed at {at}, {states(killed_stack, runs)}")
         kill()
-        killed_stack.mend_until(lambda: not any(map(processes_of, runs)))
+        killed_stack.mend_until(lambda: not any(map(processes_of, runs)), ASK_SECONDS)
         print(f"afterwards {states(killed_stack, runs)}")
         if victim == "worker":
             bill_deployed(killed_stack, rounds)
