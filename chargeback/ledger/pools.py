@@ -28,6 +28,11 @@ _STALE = text("""
     SELECT unnest(CAST(:others AS bigint[]))
 """)
 
+_ANY_HELD = text("SELECT EXISTS (SELECT FROM classified WHERE held_pool_id IS NOT NULL)")
+_NONE_STALE = text("""
+    CREATE TEMPORARY TABLE stale_pools ON COMMIT DROP AS SELECT unnest(CAST(:others AS bigint[])) AS pool_id
+""")
+
 _DROP_CLAIMS = text("""
     WITH dropped AS (
         DELETE FROM line_allocations c USING allocations a
@@ -75,7 +80,9 @@ def remove_stale(connection: Connection, others: Iterable[int]) -> tuple[int, in
     """Take back the unfrozen pools whose cells changed, and `others`; how many, and how many drafts lost claims."""
     for table in ("stale_pools", "billed_once"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
-    connection.execute(_STALE, {"others": list(others)})
+    # The first allocation of days has nothing to compare with, and need not look for it.
+    is_first = not connection.execute(_ANY_HELD).scalar_one()
+    connection.execute(_NONE_STALE if is_first else _STALE, {"others": list(others)})
     stale: int = connection.execute(text("SELECT count(*) FROM stale_pools")).scalar_one()
     if not stale:
         return 0, 0
