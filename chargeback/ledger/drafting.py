@@ -46,6 +46,7 @@ def draft_one(
     Rerun: the same draft, refreshed. Raises Refused when it is pending, or `number` is taken or not its own.
     """
     given = None if number is None else numbering.given(number)
+    claims.lock_days(connection, period)
     return _draft(connection, [payer], period, business_date, actor, given)[0]
 
 
@@ -77,7 +78,6 @@ def _draft(
     is_run: bool = False,
 ) -> list[Drafted]:
     ledger_settings.check(connection)
-    claims.lock_days(connection, period)
     claims.stage_payers(connection, payers)
     drafts = open_drafts(connection, payers, period, is_run)
     for draft in drafts:

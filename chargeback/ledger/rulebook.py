@@ -36,6 +36,12 @@ class KeptRule:
         return self.rule.key
 
 
+# The columns that a rule and its row hold alike, and those that are lists in the row.
+_PLAIN = ("rule_id", "version", "name", "description", "enabled", "is_closing", "priority",
+          "team_id", "entity_type", "valid_from", "valid_to")  # fmt: skip
+_LISTS = ("user_ids", "match_user_ids", "agent_ids", "account_ids", "resource_types", "entity_ids")
+
+
 def kept_rules(connection: Connection) -> list[KeptRule]:
     """Every version of every rule but the built-in ones, oldest first."""
     rows = connection.execute(
@@ -46,18 +52,8 @@ def kept_rules(connection: Connection) -> list[KeptRule]:
 
 
 def _kept(row: Any) -> KeptRule:
-    lists = (
-        "user_ids",
-        "match_user_ids",
-        "agent_ids",
-        "account_ids",
-        "resource_types",
-        "entity_ids",
-    )
-    same = ("rule_id", "version", "name", "description", "enabled", "is_closing", "priority",
-            "team_id", "entity_type", "valid_from", "valid_to", "metadata")  # fmt: skip
-    columns: dict[str, Any] = {name: row[name] for name in same}
-    columns |= {name: tuple(row[name]) for name in lists}
+    columns: dict[str, Any] = {name: row[name] for name in (*_PLAIN, "metadata")}
+    columns |= {name: tuple(row[name]) for name in _LISTS}
     shares = tuple((k, Decimal(v)) for k, v in row["split_percentages"].items())
     rule = Rule(
         key=row["rule_key"],
@@ -205,19 +201,9 @@ def _register(connection: Connection, rule: Rule, receivers: Iterable[Receiver])
 
 def _as_json(rule: Rule) -> dict[str, Any]:
     """The rule's columns as JSON values; percentages as text, so that no digit is lost."""
-    names = ("rule_id", "version", "name", "description", "rule_type", "enabled", "is_closing", "priority",
-             "team_id", "entity_type", "valid_from", "valid_to")  # fmt: skip
-    lists = (
-        "user_ids",
-        "match_user_ids",
-        "agent_ids",
-        "account_ids",
-        "resource_types",
-        "entity_ids",
-    )
     return {
-        **{name: getattr(rule, name) for name in names},
-        **{name: list(getattr(rule, name)) for name in lists},
+        **{name: getattr(rule, name) for name in (*_PLAIN, "rule_type")},
+        **{name: list(getattr(rule, name)) for name in _LISTS},
         "split_percentages": {entity: str(share) for entity, share in rule.split_percentages},
         "metadata": dict(rule.metadata),
     }
