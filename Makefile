@@ -38,7 +38,7 @@ bench: $(VENV)/dev.stamp  ## Measure speed beside floors measured in the same ru
 
 lock: $(VENV)/dev.stamp  ## Write the lock files again; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --extra build --output-file requirements.lock
-	$(LOCK) $(UPGRADE) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) $(UPGRADE) --extra build --extra parquet --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:  ## Remove what can be made again; the data under var stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -176,18 +176,14 @@ def _refusal(row: Usage, code: str, reason: str) -> Refusal:
     held = row._asdict()
     return Refusal(
         row.position, row.external_id, row.usage_at, code, reason,
-        {name: str(value) for name, value in held.items() if value is not None and name != "position"},
+        {name: str(value) for name, value in held.items() if value not in (None, ()) and name != "position"},
         row.cost,
     )  # fmt: skip
 
 
 def as_kept(usage: Mapping[str, Any]) -> dict[str, str]:
     """A changed row as it is kept: the same row has the same hash however its delivery was cut into batches."""
-    values = {
-        name: usage[name]
-        for name in Usage._fields
-        if name != "position" and usage[name] is not None
-    }
+    values = {name: usage[name] for name in Usage._fields[1:13] if usage[name] is not None}
     return {
         name: plain(value) if isinstance(value, Decimal) else str(value)
         for name, value in values.items()

@@ -1,7 +1,7 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -9,8 +9,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 class Usage(NamedTuple):
     """One metered fact as a source delivered it, read but not yet rounded.
 
-    Units: `cost` in the ledger's currency with every digit the source sent, `quantity` in `unit`.
-    `position` is the line of a file or the ordinal in an answer, from 1.
+    Units: `cost` in `currency` with every digit the source sent, `quantity` in `unit`.
+    `position` is the line of a file or the ordinal in an answer, from 1. `usage_date` is the day the
+    cost is booked on and `charge_date` the day that decides owner and rule, where the source keeps a
+    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is the
+    ledger's. `tokens` names how many tokens of each kind were used, where the source says so.
     """
 
     position: int
@@ -26,6 +29,10 @@ class Usage(NamedTuple):
     unit: str
     quantity: Decimal
     cost: Decimal
+    usage_date: date | None = None
+    charge_date: date | None = None
+    currency: str | None = None
+    tokens: tuple[tuple[str, Decimal], ...] = ()
 
 
 class Refusal(NamedTuple):

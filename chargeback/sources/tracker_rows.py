@@ -21,6 +21,8 @@ _is_usual_instant = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z", r
 _is_usual_number = re.compile(r"-?\d{1,18}(?:\.\d{1,30})?", re.ASCII).fullmatch
 _is_usual_count = re.compile(r"\d{1,18}", re.ASCII).fullmatch
 _ZERO = Decimal(0)
+# Days of its own, another currency and kinds of tokens: this tracker has none.
+_NO_MORE = (None, None, None, ())
 _FAULTS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 
@@ -75,6 +77,7 @@ class TrackerRows:
                 UNIT,
                 Decimal(tokens),
                 cost or _ZERO,
+                *_NO_MORE,
             )
         )
 
@@ -98,6 +101,7 @@ class TrackerRows:
                 UNIT,
                 Decimal(tokens),
                 Decimal(cost) or _ZERO,
+                *_NO_MORE,
             )
         )
 
