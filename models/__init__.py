@@ -10,6 +10,8 @@ from models.billing_run import BillingRun
 from models.billing_step import BillingStep
 from models.cost_pool import CostPool
 from models.document import Document
+from models.exchange_rate import ExchangeRate
+from models.intake_fix import IntakeFix
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
 from models.ledger_settings import LedgerSettings
@@ -18,7 +20,9 @@ from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_cell import PoolCell
+from models.rate import Rate
 from models.retired_pool_cell import RetiredPoolCell
+from models.source_total import SourceTotal
 from models.team import Team
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
@@ -39,6 +43,8 @@ __all__ = [
     "BillingStep",
     "CostPool",
     "Document",
+    "ExchangeRate",
+    "IntakeFix",
     "Invoice",
     "InvoiceLine",
     "LedgerSettings",
@@ -47,7 +53,9 @@ __all__ = [
     "NumberCounter",
     "Ownership",
     "PoolCell",
+    "Rate",
     "RetiredPoolCell",
+    "SourceTotal",
     "Team",
     "UsageBatch",
     "UsageCell",

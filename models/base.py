@@ -28,6 +28,7 @@ Json = Annotated[Any, mapped_column(JSONB)]
 
 _WORDS = (
     enums.DocumentKind,
+    enums.FixOperation,
     enums.InvoiceStatus,
     enums.LineKind,
     enums.OwnedKind,
@@ -35,6 +36,7 @@ _WORDS = (
     enums.RuleType,
     enums.Scope,
     enums.SourceRole,
+    enums.ZeroCost,
 )
 
 

@@ -1,8 +1,9 @@
 """Usage added up."""
 
 from datetime import date
+from decimal import Decimal
 
-from sqlalchemy import Identity
+from sqlalchemy import Identity, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, RawAmount
@@ -11,7 +12,8 @@ from models.base import Amount, Base, RawAmount
 class UsageCell(Base):
     """The usage of one batch and day that nothing in charging tells apart, added up; never edited.
 
-    Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` records less
+    `currency` is that of its source where it is not the ledger's; `repriced` is how much of the cost our own
+    rates say. Units: `cost` and `repriced` in the ledger's currency; `quantity` in `unit`; `record_count` records less
     reversals.
     """
 
@@ -34,3 +36,5 @@ class UsageCell(Base):
     cost: Mapped[Amount]
     residual: Mapped[RawAmount]
     record_count: Mapped[int]
+    currency: Mapped[str | None]
+    repriced: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))

@@ -12,9 +12,10 @@ from models.base import Amount, Base, RawAmount
 class UsageManifest(Base):
     """What one batch received for one day of usage, and where each row and cent of it went.
 
-    received = new + unchanged + changed + quarantined; new + changed = `cost` + `residual`.
+    received = new + unchanged + changed + quarantined; (new + changed) * `exchange_rate` + `repriced` (what our
+    own rates add) = `cost` + `residual`.
     `usage_date` is NULL for rows whose day cannot be read.
-    Units: `*_count` rows; `*_raw` the ledger's currency with every digit received.
+    Units: `*_count` rows; `*_raw` in `currency` (NULL: the ledger's) with every digit received.
     """
 
     __tablename__ = "usage_manifests"
@@ -34,7 +35,10 @@ class UsageManifest(Base):
     quarantined_raw: Mapped[RawAmount]
     cost: Mapped[Amount]
     residual: Mapped[RawAmount]
+    currency: Mapped[str | None]
+    exchange_rate: Mapped[RawAmount] = mapped_column(default=Decimal(1), server_default=text("1"))
+    repriced: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
 
     __table_args__ = (
-        UniqueConstraint("batch_id", "usage_date", postgresql_nulls_not_distinct=True),
+        UniqueConstraint("batch_id", "usage_date", "currency", postgresql_nulls_not_distinct=True),
     )

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.identity import public_id
-from chargeback.ledger.chunks import STAGE, Chunk, as_kept, plain
-from chargeback.ledger.staging import stage_text
+from chargeback.ledger.chunks import PRICED, STAGE, Chunk
+from chargeback.ledger.staging import stage, stage_text
 from chargeback.sources.contract import Refusal
+from chargeback.sources.kept_usage import kept, plain
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ def load(
     ids = {"batch_id": batch_id, "source_id": source_id}
     if chunk.positions:
         stage_text(connection, "arrived", STAGE, chunk.buffer)
+        stage(connection, "priced", PRICED, (
+            (ordinal, one.currency, one.cost, one.rate, one.repriced) for ordinal, one in chunk.originals
+        ))  # fmt: skip
         _compare_with_held(connection, chunk)
         _settle_repeats(connection, chunk)
         _book(connection, ids, chunk)
@@ -90,18 +94,22 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
         _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
     )
     same = connection.execute(
-        text("""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
-                WHERE is_same GROUP BY usage_date""")
+        text("""SELECT usage_date, currency, count(*), sum(coalesce(original_cost, cost + residual))
+                FROM arrived JOIN held USING (ordinal) LEFT JOIN priced USING (ordinal)
+                WHERE is_same GROUP BY usage_date, currency""")
     )
-    for usage_date, count, raw in same:
-        chunk.tallies[usage_date].unchanged.add(raw, count)
+    for usage_date, currency, count, raw in same:
+        chunk.tallies[usage_date, currency].unchanged.add(raw, count)
     changed = connection.execute(
-        text("""SELECT a.*, h.held_cost, h.held_at FROM arrived a JOIN held h USING (ordinal)
+        text("""SELECT a.*, p.currency, p.original_cost, h.held_cost, h.held_at
+                FROM arrived a JOIN held h USING (ordinal) LEFT JOIN priced p USING (ordinal)
                 WHERE NOT is_same ORDER BY ordinal""")
     )
     for row in changed.mappings():
-        raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = as_kept({**row, "cost": raw})
+        raw = row["original_cost"]
+        if raw is None:
+            raw = money.EXACT.add(row["cost"], row["residual"])
+        told = kept({**row, "cost": raw, "usage_date": None})
         reason = (
             f"usage {row['external_id']} is held with cost {plain(row['held_cost'])} "
             f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
@@ -109,9 +117,11 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
             "the held one stays: find out which is right, then waive this one"
         )
         position = chunk.positions[row["ordinal"]]
-        refusal = Refusal(position, row["external_id"], None, "changed", reason, kept, raw)
+        refusal = Refusal(
+            position, row["external_id"], None, "changed", reason, told, raw, row["currency"], True
+        )
         chunk.refusals.append((row["usage_date"], refusal))
-        chunk.tallies[row["usage_date"]].quarantined.add(raw)
+        chunk.tallies[row["usage_date"], row["currency"]].quarantined.add(raw)
 
 
 def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
@@ -125,7 +135,8 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
         )
     }
     for repeat in chunk.repeats:
-        tally, raw = chunk.tallies[repeat.usage_date], repeat.refusal.raw_cost or Decimal(0)
+        tally = chunk.tallies[repeat.usage_date, repeat.refusal.currency]
+        raw = repeat.refusal.raw_cost or Decimal(0)
         if (str(repeat.usage_id), str(repeat.content_hash)) in held:
             tally.unchanged.add(raw)
         else:
@@ -137,19 +148,20 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
 _BOOK_RECORDS = text("""
     INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, content_hash)
+        quantity, cost, residual, content_hash, original_cost, original_currency, exchange_rate, repriced)
     SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, content_hash
-    FROM arrived ORDER BY usage_id
+        quantity, cost, residual, content_hash, original_cost, currency, exchange_rate, repriced
+    FROM arrived LEFT JOIN priced USING (ordinal) ORDER BY usage_id
 """)
 _BOOK_CELLS = text("""
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count)
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, repriced)
     SELECT :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*)
-    FROM arrived
-    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
+        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
+        currency, coalesce(sum(repriced), 0)
+    FROM arrived LEFT JOIN priced USING (ordinal)
+    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, currency
 """)
 
 
@@ -190,9 +202,10 @@ _REPLACE_QUARANTINED = text("""
 
 _QUARANTINE = text("""
     INSERT INTO usage_quarantine
-        (batch_id, source_id, position, external_id, usage_date, code, reason, row, row_hash, raw_cost)
+        (batch_id, source_id, position, external_id, usage_date, code, reason, row, row_hash, raw_cost, currency,
+         is_read)
     VALUES (:batch_id, :source_id, :position, :external_id, :usage_date, :code, :reason,
-        CAST(:row AS jsonb), :row_hash, :raw_cost)
+        CAST(:row AS jsonb), :row_hash, :raw_cost, :currency, :is_read)
     ON CONFLICT (source_id, row_hash) DO NOTHING
 """)
 
@@ -206,24 +219,27 @@ def _quarantine(connection: Connection, ids: dict[str, int], chunk: Chunk) -> No
             "row_hash": public_id(refusal.external_id, refusal.code, row),
         }  # fmt: skip
         if connection.execute(_QUARANTINE, values).rowcount == 0:
-            tally, raw = chunk.tallies[usage_date], refusal.raw_cost or Decimal(0)
+            tally, raw = chunk.tallies[usage_date, refusal.currency], refusal.raw_cost or Decimal(0)
             tally.quarantined.add(-raw, -1)
             tally.unchanged.add(raw)
 
 
 def _write_manifest(connection: Connection, batch_id: int, chunk: Chunk) -> None:
     """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
-    for usage_date, tally in chunk.tallies.items():
+    for (usage_date, currency), tally in chunk.tallies.items():
         connection.execute(
             text("""
                 INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
-                    unchanged_count, unchanged_raw, quarantined_count, quarantined_raw, cost, residual)
+                    unchanged_count, unchanged_raw, quarantined_count, quarantined_raw, currency, exchange_rate,
+                    repriced, cost, residual)
                 SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
-                    :unchanged, :unchanged_raw, :quarantined, :quarantined_raw,
-                    coalesce(sum(cost), 0), coalesce(sum(residual), 0)
-                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date"""),
+                    :unchanged, :unchanged_raw, :quarantined, :quarantined_raw, CAST(:currency AS text), :exchange_rate,
+                    coalesce(sum(repriced), 0), coalesce(sum(cost), 0), coalesce(sum(residual), 0)
+                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date
+                  AND currency IS NOT DISTINCT FROM CAST(:currency AS text)"""),
             {
-                "batch_id": batch_id, "usage_date": usage_date,
+                "batch_id": batch_id, "usage_date": usage_date, "currency": currency,
+                "exchange_rate": tally.exchange_rate,
                 "received": tally.received.count, "received_raw": tally.received.raw,
                 "new": tally.new.count, "new_raw": tally.new.raw,
                 "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,

@@ -22,7 +22,7 @@ _is_usual_number = re.compile(r"-?\d{1,18}(?:\.\d{1,30})?", re.ASCII).fullmatch
 _is_usual_count = re.compile(r"\d{1,18}", re.ASCII).fullmatch
 _ZERO = Decimal(0)
 # Days of its own, another currency and kinds of tokens: this tracker has none.
-_NO_MORE = (None, None, None, ())
+_NO_MORE = (None, None, None, (), None)
 _FAULTS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 
