@@ -73,6 +73,11 @@ class Source(Protocol):
         """Whether reading all costs no more than a window (a file): then all is read, each time."""
         ...
 
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
+        ...
+
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """Everything the tracker has in the window, in its own order, in bounded memory."""
         ...

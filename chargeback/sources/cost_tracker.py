@@ -20,7 +20,7 @@ from chargeback.errors import Invalid
 from chargeback.sources.contract import Refusal, Usage, Window
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from chargeback.sources.csv_records import csv_rows
-from chargeback.sources.delivery import as_text, chunks_of, steady_file
+from chargeback.sources.delivery import as_text, chunks_of, is_large_file, steady_file
 from chargeback.sources.http_delivery import fetched, shown
 from chargeback.sources.json_records import json_records
 from chargeback.sources.tracker_checks import COLUMNS, misfit
@@ -70,6 +70,11 @@ class CostTracker:
     def is_read_whole(self) -> bool:
         """A file is read whole whatever the window; over HTTP the tracker filters."""
         return self.config.path is not None
+
+    @property
+    def is_large(self) -> bool:
+        """A file of many rows; an answer over HTTP is never so long."""
+        return self.config.path is not None and is_large_file(self._root / self.config.path)
 
     @property
     def name(self) -> str:

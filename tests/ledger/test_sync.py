@@ -26,6 +26,7 @@ class Tracker:
     kind: ClassVar[str] = "windowed"
     contract: ClassVar[Literal["events", "snapshots"]] = "events"
     is_read_whole = False
+    is_large = False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         for at, cost in ((SEPTEMBER, "7"), (OCTOBER, "5")):
