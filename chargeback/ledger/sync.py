@@ -67,7 +67,7 @@ def sync(
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    A source that is read whole at the same cost (a file) is read whole. `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
@@ -75,10 +75,10 @@ def sync(
         source = usage_sources.find(connection, name)
     tracker = open_source(source.kind, source.config)
     asked = window or window_since(source.cursor_at, as_of)
-    rows = tracker.read(Window(None, None) if tracker.is_read_whole else asked)
+    planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if tracker.is_read_whole or _joins_on(asked, source.cursor_at) else None
-    prepared = chunks(rows, name, settings().zone, settings().batch_records)
+    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
+    prepared = chunks(tracker.read(planned), name, settings().zone, settings().batch_records)
     counts, is_last = SyncCounts(name), False
     for chunk in _ahead(prepared):
         is_last = chunk.size < settings().batch_records
@@ -97,9 +97,9 @@ def sync(
     return counts
 
 
-def _joins_on(asked: Window, cursor_at: datetime | None) -> bool:
+def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:
     """Whether nothing lies unread before the window: else the cursor would move over what nobody read."""
-    return asked.start is None or (cursor_at is not None and asked.start <= cursor_at)
+    return planned.start is None or (cursor_at is not None and planned.start <= cursor_at)
 
 
 def _ahead(prepared: Iterator[Chunk]) -> Iterator[Chunk]:
