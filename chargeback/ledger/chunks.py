@@ -89,6 +89,9 @@ class Chunk:
         default_factory=lambda: defaultdict(DayTally)
     )
     months: set[tuple[int, int]] = field(default_factory=set)
+    # Rows with tokens that cost nothing at their source, and how many of them our own rates priced.
+    free: int = 0
+    repriced: int = 0
 
 
 def chunks(

@@ -32,7 +32,9 @@ class KeptFix(NamedTuple):
 def fixes(connection: Connection) -> list[KeptFix]:
     """All of them, those that ended too, in the order they were made and are applied."""
     rows = connection.execute(
-        text("""SELECT f.*, s.name FROM intake_fixes f JOIN usage_sources s USING (source_id) ORDER BY fix_id""")
+        text(
+            """SELECT f.*, s.name FROM intake_fixes f JOIN usage_sources s USING (source_id) ORDER BY fix_id"""
+        )
     )
     return [
         KeptFix(row.fix_id, row.name, _fix(row), row.reason, row.made_by, row.made_at, row.ended_at)
@@ -97,7 +99,8 @@ def end(connection: Connection, fix_id: int, reason: str, actor: str) -> None:
         known = {kept.fix_id for kept in fixes(connection)}
         if fix_id not in known:
             raise NotFound(
-                "fix_not_found", f"there is no fix {fix_id}; `chargeback quarantine fixes` lists them"
+                "fix_not_found",
+                f"there is no fix {fix_id}; `chargeback quarantine fixes` lists them",
             )
         raise Refused("fix_ended", f"fix {fix_id} has ended already")
     audit.append(

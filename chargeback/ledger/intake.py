@@ -8,14 +8,12 @@ from chargeback.errors import Invalid
 from chargeback.ledger import audit, fixes, rates, usage_sources
 from chargeback.settings import settings
 from chargeback.sources import currency_of
-from chargeback.sources.contract import ReadsRows, Source
+from chargeback.sources.contract import ReadsRows
 from chargeback.sources.pricing import Pricing
 from models.enums import ZeroCost
 
 
-def pricing_of(
-    connection: Connection, kept: usage_sources.KeptSource, tracker: Source | None
-) -> Pricing:
+def pricing_of(connection: Connection, kept: usage_sources.KeptSource, tracker: object) -> Pricing:
     """How usage of the source is priced now; `tracker` reads its refused rows again, if it can."""
     return Pricing(
         currency=settings().currency,

@@ -46,7 +46,8 @@ def import_rates(connection: Connection, rows: Sequence[RateRow], actor: str) ->
         wanted = [row.rate for row in group]
         if wanted != (before := held.get(key, [])):
             _replace(connection, key, wanted)
-            entries.append(audit.Entry(actor, "rates.changed", "model", " ".join(key), _told(before), _told(wanted)))  # fmt: skip
+            told = _told(before), _told(wanted)
+            entries.append(audit.Entry(actor, "rates.changed", "model", " ".join(key), *told))
     audit.append(connection, *entries)
     return len(entries)
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from chargeback import money
-from chargeback.ledger import ledger_settings, usage, usage_sources
+from chargeback.ledger import intake, ledger_settings, usage, usage_sources
+from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
 from chargeback.periods import Period, first_instant
@@ -21,7 +22,10 @@ from chargeback.sources.contract import Window
 
 @dataclass(frozen=True)
 class SyncCounts:
-    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked)."""
+    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
+
+    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them.
+    """
 
     source: str
     batches: int = 0
@@ -31,8 +35,10 @@ class SyncCounts:
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
+    free: int = 0
+    repriced: int = 0
 
-    def plus(self, batch: usage.BatchCounts) -> "SyncCounts":
+    def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
         return SyncCounts(
             self.source,
@@ -43,6 +49,8 @@ class SyncCounts:
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
+            self.free + chunk.free,
+            self.repriced + chunk.repriced,
         )
 
 
@@ -72,12 +80,13 @@ def sync(
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-    tracker = open_source(source.kind, source.config)
+        tracker = open_source(source.kind, source.config)
+        pricing = intake.pricing_of(connection, source, tracker)
     asked = window or window_since(source.cursor_at, as_of)
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
-    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
     counts, is_last = SyncCounts(name), False
     for chunk in read_ahead(order):
         is_last = chunk.size < settings().batch_records
@@ -86,7 +95,7 @@ def sync(
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
             batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
-        counts = counts.plus(batch)
+        counts = counts.plus(batch, chunk)
         if say:
             say(counts)
     if not is_last and cursor_at is not None:

@@ -17,7 +17,7 @@ from chargeback.identity import public_id
 from chargeback.ledger.chunks import PRICED, STAGE, Chunk
 from chargeback.ledger.staging import stage, stage_text
 from chargeback.sources.contract import Refusal
-from chargeback.sources.kept_usage import kept, plain
+from chargeback.sources.kept_usage import kept
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
             raw = money.EXACT.add(row["cost"], row["residual"])
         told = kept({**row, "cost": raw, "usage_date": None})
         reason = (
-            f"usage {row['external_id']} is held with cost {plain(row['held_cost'])} "
+            f"usage {row['external_id']} is held with cost {money.written(row['held_cost'])} "
             f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
-            f"and was delivered with other content (cost {plain(raw)}); "
+            f"and was delivered with other content (cost {money.written(raw)}); "
             "the held one stays: find out which is right, then waive this one"
         )
         position = chunk.positions[row["ordinal"]]

@@ -1,10 +1,10 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from chargeback.sources.source_config import SourceConfig
 
@@ -94,6 +94,15 @@ class World(NamedTuple):
     currency: str
     timeout_seconds: Decimal
     block: Callable[[str], str]
+
+
+@runtime_checkable
+class ReadsRows(Protocol):
+    """A source that can read one of its rows again, as its refusal holds it, once somebody mended it."""
+
+    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
+        """What the row means."""
+        ...
 
 
 class Source(Protocol):

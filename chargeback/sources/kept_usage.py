@@ -35,12 +35,7 @@ def kept(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _written(value: Any) -> str:
-    return plain(value) if isinstance(value, Decimal) else str(value)
-
-
-def plain(amount: Decimal) -> str:
-    """The amount with all its digits and no more zeros than it needs."""
-    return f"{money.EXACT.normalize(amount):f}"
+    return money.written(value) if isinstance(value, Decimal) else str(value)
 
 
 def refusal_of(usage: Usage, code: str, reason: str) -> Refusal:

@@ -25,16 +25,17 @@ _HELD_TWICE = f"""
 
 _MANIFEST = f"""
     SELECT format('batch %s received %s rows of %s with raw cost %s, but accounts for %s with %s; '
-                  'its raw cost %s is booked as %s and residual %s',
+                  'its raw cost %s at the rate %s, with %s by our rates, is booked as %s and residual %s',
                   batch_id, received_count, coalesce(usage_date::text, 'unknown days'), {shown("received_raw")},
                   new_count + unchanged_count + changed_count + quarantined_count,
                   {shown("new_raw + unchanged_raw + changed_raw + quarantined_raw")},
-                  {shown("new_raw + changed_raw")}, {shown("cost")}, {shown("residual")}) AS sentence
+                  {shown("new_raw + changed_raw")}, {shown("exchange_rate")}, {shown("repriced")}, {shown("cost")},
+                  {shown("residual")}) AS sentence
     FROM usage_manifests
     WHERE {in_days_or_undated("usage_date")}
       AND (received_count <> new_count + unchanged_count + changed_count + quarantined_count
         OR received_raw <> new_raw + unchanged_raw + changed_raw + quarantined_raw
-        OR new_raw + changed_raw <> cost + residual)
+        OR (new_raw + changed_raw) * exchange_rate + repriced <> cost + residual)
 """
 
 # Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
@@ -46,26 +47,28 @@ _CELLS_OF_RECORDS = f"""
                   'quantity %s, %s records', batch_id, usage_date, resource_type, coalesce(team_id, 'none'),
                   coalesce(user_id, 'none'), coalesce(agent_id, 'none'), {shown("sum(cost)")},
                   {shown("sum(quantity)")}, sum(record_count)) AS sentence
-    FROM (SELECT {_ATTRIBUTES}, cost, quantity, residual, record_count FROM usage_records
+    FROM (SELECT {_ATTRIBUTES}, original_currency AS currency, cost, quantity, residual, record_count,
+              coalesce(repriced, 0) AS repriced FROM usage_records
           WHERE {in_days("usage_date")} AND {around_days("usage_at")}
             AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
           UNION ALL
-          SELECT {_ATTRIBUTES}, -cost, -quantity, -residual, -record_count FROM usage_cells
+          SELECT {_ATTRIBUTES}, currency, -cost, -quantity, -residual, -record_count, -repriced FROM usage_cells
           WHERE {in_days("usage_date")}) counted
-    GROUP BY {_ATTRIBUTES}
-    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0
+    GROUP BY {_ATTRIBUTES}, currency
+    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0 OR sum(repriced) <> 0
 """
 
 _CELLS_OF_MANIFEST = f"""
-    SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s new records',
-                  batch_id, usage_date, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(records)) AS sentence
-    FROM (SELECT batch_id, usage_date, cost, residual, new_count AS records FROM usage_manifests
+    SELECT format('batch %s, %s%s: the manifest differs from the cells by cost %s, residual %s, %s by our rates, '
+                  '%s new records', batch_id, usage_date, ', ' || currency, {shown("sum(cost)")},
+                  {shown("sum(residual)")}, {shown("sum(repriced)")}, sum(records)) AS sentence
+    FROM (SELECT batch_id, usage_date, currency, cost, residual, repriced, new_count AS records FROM usage_manifests
           WHERE usage_date IS NOT NULL AND {in_days("usage_date")}
           UNION ALL
-          SELECT batch_id, usage_date, -sum(cost), -sum(residual), -sum(record_count) FROM usage_cells
-          WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date) counted
-    GROUP BY batch_id, usage_date
-    HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(records) <> 0
+          SELECT batch_id, usage_date, currency, -sum(cost), -sum(residual), -sum(repriced), -sum(record_count)
+          FROM usage_cells WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date, currency) counted
+    GROUP BY batch_id, usage_date, currency
+    HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(repriced) <> 0 OR sum(records) <> 0
 """
 
 _BATCH_OF_CELL = f"""
@@ -79,30 +82,44 @@ _BATCH_OF_CELL = f"""
     GROUP BY c.batch_id, c.source_id, b.batch_id
 """
 
-# A quarantined row that was delivered again in good form is counted where it was booked.
-_CAME_IN = f"""
-    SELECT format('source %s, %s: came in %s (%s rows), but booked %s, residual %s, open quarantine %s, '
-                  'waived %s (%s rows)', coalesce(s.name, source_id::text), coalesce(usage_date::text, 'unknown days'),
-                  {shown("sum(received)")}, sum(rows_in), {shown("sum(cost)")}, {shown("sum(residual)")},
-                  {shown("sum(open)")}, {shown("sum(waived)")}, sum(rows_kept)) AS sentence
-    FROM (SELECT source_id, usage_date, new_raw + changed_raw + quarantined_raw AS received,
-              new_count + quarantined_count AS rows_in,
-              0 AS cost, 0 AS residual, 0 AS open, 0 AS waived, 0 AS rows_kept
+# What was booked is compared in the ledger's currency, at the rate it entered at; each row says both sides.
+_BOOKED = f"""
+    SELECT format('source %s, %s: came in %s (%s rows, %s of it by our rates), but booked %s, residual %s (%s rows)',
+                  coalesce(s.name, source_id::text), usage_date, {shown("sum(received)")}, sum(rows_in),
+                  {shown("sum(repriced)")}, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(rows_kept)) AS sentence
+    FROM (SELECT source_id, usage_date, (new_raw + changed_raw) * exchange_rate + repriced AS received,
+              repriced, new_count AS rows_in, 0 AS cost, 0 AS residual, 0 AS rows_kept
           FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
-          SELECT source_id, usage_date, 0, 0, cost, residual, 0, 0, record_count FROM usage_cells
+          SELECT source_id, usage_date, 0, 0, 0, cost, residual, record_count FROM usage_cells) counted
+    LEFT JOIN usage_sources s USING (source_id)
+    WHERE {in_days("usage_date")}
+    GROUP BY source_id, s.name, usage_date
+    HAVING sum(received) <> sum(cost) + sum(residual) OR sum(rows_in) <> sum(rows_kept)
+"""
+
+# What was refused is compared in its own currency: no rate may be known. A quarantined row that was delivered
+# again in good form is counted where it was booked.
+_REFUSED = f"""
+    SELECT format('source %s, %s: came in refused %s%s (%s rows), but open quarantine %s, waived %s (%s rows)',
+                  coalesce(s.name, source_id::text), coalesce(usage_date::text, 'unknown days'),
+                  {shown("sum(received)")}, ' ' || currency, sum(rows_in), {shown("sum(open)")},
+                  {shown("sum(waived)")}, sum(rows_kept)) AS sentence
+    FROM (SELECT source_id, usage_date, currency, quarantined_raw AS received, quarantined_count AS rows_in,
+              0 AS open, 0 AS waived, 0 AS rows_kept
+          FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
-          SELECT source_id, usage_date,
+          SELECT source_id, usage_date, currency,
               CASE WHEN state = 'replaced' THEN -coalesce(raw_cost, 0) ELSE 0 END,
-              CASE WHEN state = 'replaced' THEN -1 ELSE 0 END, 0, 0,
+              CASE WHEN state = 'replaced' THEN -1 ELSE 0 END,
               CASE WHEN state = 'open' THEN coalesce(raw_cost, 0) ELSE 0 END,
               CASE WHEN state = 'waived' THEN coalesce(raw_cost, 0) ELSE 0 END,
               CASE WHEN state = 'replaced' THEN 0 ELSE 1 END
           FROM usage_quarantine) counted
     LEFT JOIN usage_sources s USING (source_id)
     WHERE {in_days_or_undated("usage_date")}
-    GROUP BY source_id, s.name, usage_date
-    HAVING sum(received) <> sum(cost) + sum(residual) + sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
+    GROUP BY source_id, s.name, usage_date, currency
+    HAVING sum(received) <> sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
 """
 
 # Nothing is counted of such a row, so its fact must be there instead.
@@ -111,7 +128,8 @@ _REPLACED = f"""
                   coalesce(q.external_id, 'without id'), s.name, {shown("q.raw_cost")}) AS sentence
     FROM usage_quarantine q JOIN usage_sources s USING (source_id)
     WHERE q.state = 'replaced' AND {in_days_or_undated("q.usage_date")}
-      AND NOT EXISTS (SELECT FROM usage_records r WHERE r.usage_id = public_id('usage', s.name, q.external_id))
+      AND NOT EXISTS (SELECT FROM usage_records r
+                      WHERE r.usage_id = public_id('usage', s.name, coalesce(q.booked_as, q.external_id)))
 """
 
 _WENT_OUT = f"""
@@ -140,5 +158,7 @@ BATCHES_WHOLE = Invariant(
     (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
 )
 RECONCILED = Invariant(
-    14, "what came in is accounted for, per source and day", (_CAME_IN, _REPLACED, _WENT_OUT)
+    14,
+    "what came in is accounted for, per source and day",
+    (_BOOKED, _REFUSED, _REPLACED, _WENT_OUT),
 )
