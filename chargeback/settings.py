@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    drift_percent: Decimal = Field(
+        Decimal(1),
+        ge=0,
+        description="How far a source's total of a day may be from ours before a sync warns.",
+    )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
     )

@@ -21,6 +21,7 @@ from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_cell import PoolCell
 from models.rate import Rate
+from models.reallocation import Reallocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.source_total import SourceTotal
 from models.team import Team
@@ -54,6 +55,7 @@ __all__ = [
     "Ownership",
     "PoolCell",
     "Rate",
+    "Reallocation",
     "RetiredPoolCell",
     "SourceTotal",
     "Team",

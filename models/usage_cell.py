@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import Identity, text
+from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, RawAmount
@@ -12,8 +12,11 @@ from models.base import Amount, Base, RawAmount
 class UsageCell(Base):
     """The usage of one batch and day that nothing in charging tells apart, added up; never edited.
 
-    `currency` is that of its source where it is not the ledger's; `repriced` is how much of the cost our own
-    rates say. Units: `cost` and `repriced` in the ledger's currency; `quantity` in `unit`; `record_count` records less
+    A cell may take back an earlier one or part of it (`reverses_cell_id`), or stand in for what was taken
+    back (`replaces_cell_id`); where no usage changed, a reallocation made both. `currency` is that of its source
+    (NULL: the ledger's), converted at `exchange_rate`; `repriced` is how much of the cost our own rates say.
+
+    Units: `cost` and `repriced` in the ledger's currency; `quantity` in `unit`; `record_count` records less
     reversals.
     """
 
@@ -37,4 +40,24 @@ class UsageCell(Base):
     residual: Mapped[RawAmount]
     record_count: Mapped[int]
     currency: Mapped[str | None]
+    exchange_rate: Mapped[RawAmount] = mapped_column(default=Decimal(1), server_default=text("1"))
     repriced: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
+    reverses_cell_id: Mapped[int | None]
+    replaces_cell_id: Mapped[int | None]
+    reallocation_id: Mapped[int | None]
+
+    __table_args__ = (
+        Index(None, "reverses_cell_id", postgresql_where=text("reverses_cell_id IS NOT NULL")),
+        Index(None, "replaces_cell_id", postgresql_where=text("replaces_cell_id IS NOT NULL")),
+        Index(
+            "reallocated_once",
+            "replaces_cell_id",
+            unique=True,
+            postgresql_where=text("reallocation_id IS NOT NULL"),
+        ),
+        Index(
+            "corrected_days",
+            "usage_date",
+            postgresql_where=text("reverses_cell_id IS NOT NULL OR replaces_cell_id IS NOT NULL"),
+        ),
+    )

@@ -16,7 +16,8 @@ class UsageRecord(Base):
     What the tracker reported is `cost` + `residual`; where it reported in another currency, or no price and
     our own rates say one, it is `original_cost` in `original_currency` (NULL: the ledger's), and that times
     `exchange_rate` plus `repriced` is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
-    billing zone, `charge_date` the day whose owners and rules it is charged under.
+    billing zone, `charge_date` the day whose owners and rules it is charged under. `cell_id` is the cell
+    of a later revision; a first one is in its batch's cell of the same facts.
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
     or -1 for a reversal.
     """
@@ -48,5 +49,6 @@ class UsageRecord(Base):
     original_currency: Mapped[str | None]
     exchange_rate: Mapped[RawAmount | None]
     repriced: Mapped[RawAmount | None]
+    cell_id: Mapped[int | None]
 
     __table_args__ = {"postgresql_partition_by": "RANGE (usage_at)"}

@@ -22,13 +22,18 @@ from chargeback.periods import day_of
 from chargeback.sources.contract import Original, Refusal, Usage
 from chargeback.sources.kept_usage import refusal_of
 
-# What our own pricing made of a row, only for those it touched; `priced` holds them beside `arrived`.
-PRICED = """ordinal integer, currency text, original_cost numeric, exchange_rate numeric, repriced numeric"""
+# What pricing made of a row; only of those it touched, beside the others.
+PRICED = (
+    "ordinal integer, currency text, original_cost numeric, exchange_rate numeric, repriced numeric"
+)
 
 # From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
 STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
     usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
+
+# The code of a row that contradicts another one of its own delivery.
+REPEATED = "repeated"
 
 
 @dataclass
@@ -49,26 +54,35 @@ class Tally:
 
 @dataclass
 class DayTally:
-    """What a batch received of one day in one currency; what is in no other tally is new.
+    """What a batch received of one day in one currency, what of it is in no other tally being new.
 
-    Units: raw costs in that currency; `exchange_rate` is what one unit of it is in the ledger's.
+    `reversed` is what the batch took back. Units: raw costs in that currency.
     """
 
     received: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
+    changed: Tally = field(default_factory=Tally)
     quarantined: Tally = field(default_factory=Tally)
-    exchange_rate: Decimal = Decimal(1)
+    reversed: Tally = field(default_factory=Tally)
 
     @property
     def new(self) -> Tally:
-        """Rows that became records."""
-        return self.received - self.unchanged - self.quarantined
+        """Rows of ids that are not held, or were taken back."""
+        return self.received - self.unchanged - self.changed - self.quarantined
+
+
+class ManifestLine(NamedTuple):
+    """What one line of a manifest is of: a day (None: unknown), a currency (None: the ledger's) and its rate."""
+
+    usage_date: date | None
+    currency: str | None = None
+    exchange_rate: Decimal = Decimal(1)
 
 
 class Repeat(NamedTuple):
     """A second row of one id in one delivery with other content: refused, unless it says what is held already."""
 
-    usage_date: date
+    line: ManifestLine
     usage_id: UUID
     content_hash: UUID
     refusal: Refusal
@@ -84,10 +98,7 @@ class Chunk:
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
     repeats: list["Repeat"] = field(default_factory=list)
     originals: list[tuple[int, Original]] = field(default_factory=list)
-    # By day and currency (None: unknown, and the ledger's).
-    tallies: dict[tuple[date | None, str | None], DayTally] = field(
-        default_factory=lambda: defaultdict(DayTally)
-    )
+    tallies: dict[ManifestLine, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
     months: set[tuple[int, int]] = field(default_factory=set)
     # Rows with tokens that cost nothing at their source, and how many of them our own rates priced.
     free: int = 0
@@ -136,7 +147,7 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         if (day := usage_at.date()) != utc_date or not is_utc:
             utc_date = day
             usage_date = day if is_utc else usage_at.astimezone(zone).date()
-            day_tally = chunk.tallies[usage_date, None]
+            day_tally = chunk.tallies[ManifestLine(usage_date)]
             chunk.months.add((day.year, day.month))
         try:
             cost, residual = money.enter(raw_cost)
@@ -153,8 +164,10 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         content = sha256(facts.encode()).digest()[:16]
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
-        tally = day_tally if original is None else _tally_of(chunk, usage_date, original)
-        raw_cost = raw_cost if original is None else original.cost
+        tally = day_tally
+        if original is not None:
+            raw_cost = original.cost
+            tally = chunk.tallies[_line(usage_date, original)]
         received = tally.received
         received.count += 1
         received.raw = money.EXACT.add(received.raw, raw_cost)
@@ -163,7 +176,8 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             if first == content:
                 tally.unchanged.add(raw_cost)
             else:
-                chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
+                line = _line(usage_date, original)
+                chunk.repeats.append(_repeat(line, usage_id.digest(), content, row))
             continue
         write(
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
@@ -176,25 +190,24 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     return chunk
 
 
-def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
+def _line(usage_date: date, original: Original | None) -> ManifestLine:
+    if original is None:
+        return ManifestLine(usage_date)
+    return ManifestLine(usage_date, original.currency, original.rate)
+
+
+def _repeat(line: ManifestLine, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
     reason = (
         f"usage {row.external_id} is delivered twice with different content; the first is kept: "
         "find out which is right, then waive this one"
     )
-    refusal = refusal_of(row._replace(quantity=money.enter(row.quantity)[0]), "changed", reason)
-    return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
+    refusal = refusal_of(row._replace(quantity=money.enter(row.quantity)[0]), REPEATED, reason)
+    return Repeat(line, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 
 def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
-    tally = chunk.tallies[usage_date, refusal.currency]
+    tally = chunk.tallies[ManifestLine(usage_date, refusal.currency)]
     raw = refusal.raw_cost if refusal.raw_cost is not None else Decimal(0)
     tally.received.add(raw)
     tally.quarantined.add(raw)
     chunk.refusals.append((usage_date, refusal))
-
-
-def _tally_of(chunk: Chunk, usage_date: date, original: Original) -> DayTally:
-    """Where a row counts that is in another currency, or priced by us; one rate holds for all of them."""
-    tally = chunk.tallies[usage_date, original.currency]
-    tally.exchange_rate = original.rate
-    return tally

@@ -81,10 +81,10 @@ class Told:
 
     def hear(self, chunk: Chunk) -> None:
         """Add what one chunk received, before it is loaded; a row that stands in it twice counts once."""
-        for (day, currency), tally in chunk.tallies.items():
-            if day is not None:
+        for line, tally in chunk.tallies.items():
+            if line.usage_date is not None:
                 once = tally.received - tally.unchanged
-                self.days[day, currency].add(once.raw, once.count)
+                self.days[line.usage_date, line.currency].add(once.raw, once.count)
 
 
 def keep(
@@ -146,7 +146,8 @@ _DRIFTS = text("""
         coalesce(b.raw, 0) + coalesce(q.raw, 0)
     FROM source_totals t JOIN usage_sources s USING (source_id)
     LEFT JOIN LATERAL (
-        SELECT CAST(sum(new_count) AS bigint) AS rows, sum(new_raw + changed_raw) AS raw
+        SELECT CAST(sum(new_count + changed_count - reversed_count) AS bigint) AS rows,
+            sum(new_raw + changed_raw - reversed_raw) AS raw
         FROM usage_manifests m JOIN usage_batches USING (batch_id)
         WHERE source_id = t.source_id AND m.usage_date = t.usage_date AND m.currency IS NOT DISTINCT FROM t.currency) b
         ON true

@@ -37,6 +37,7 @@ class SourceReconciliation:
     in `received`, `quarantined` and `waived` of each, and `undated` says how much of these they are.
     What came in another currency counts at the rate it entered at, and only what was booked of it: what was refused
     is told in its own currency (`foreign`). `repriced` is what our own rates add to what the source says costs nothing.
+    `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
     `residual`: what lies beyond 18 decimals.
     `allocated` is borne by payers or `unattributed`, by nobody; `not_allocated` is in no pool, as is all
     of a source that is only reconciled.
@@ -47,6 +48,7 @@ class SourceReconciliation:
     role: SourceRole
     received: Tally
     repriced: Decimal
+    reversed: Tally
     ledger: Tally
     residual: Decimal
     quarantined: Tally
@@ -64,7 +66,8 @@ class SourceReconciliation:
     def difference(self) -> Decimal:
         """What came in and is nowhere; 0, or the books are broken."""
         kept = (self.ledger.amount, self.residual, self.quarantined.amount, self.waived.amount)
-        return _less(money.EXACT.add(self.received.amount, self.repriced), kept)
+        received = money.EXACT.add(self.received.amount, self.repriced)
+        return _less(received, (self.reversed.amount, *kept))
 
     @property
     def allocation_difference(self) -> Decimal:
@@ -80,6 +83,8 @@ class SourceReconciliation:
             "received_count": self.received.rows,
             "received": written(self.received.amount),
             "repriced": written(self.repriced),
+            "reversed_count": self.reversed.rows,
+            "reversed": written(self.reversed.amount),
             "ledger_count": self.ledger.rows,
             "ledger": written(self.ledger.amount),
             "residual": written(self.residual),
@@ -201,10 +206,14 @@ _TALLIES = text(f"""
     SELECT s.name, s.role, what, sum(rows), sum(amount)
     FROM usage_sources s LEFT JOIN (
         SELECT source_id, 'received' AS what, new_count + changed_count + quarantined_count AS rows,
-            (new_raw + changed_raw) * exchange_rate + CASE WHEN currency IS NULL THEN quarantined_raw ELSE 0 END AS amount
+            (new_raw + changed_raw) * exchange_rate
+                + CASE WHEN currency IS NULL THEN quarantined_raw ELSE 0 END AS amount
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
         SELECT source_id, 'repriced', new_count, repriced
+        FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
+        UNION ALL
+        SELECT source_id, 'reversed', reversed_count, reversed_raw * exchange_rate
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
         SELECT source_id, 'received', -1, -{_OURS} FROM usage_quarantine
@@ -259,6 +268,7 @@ def _source(name: str, role: SourceRole, found: dict[str, Tally]) -> SourceRecon
         role=role,
         received=found["received"],
         repriced=amount.get("repriced", zero),
+        reversed=found["reversed"],
         ledger=found["ledger"],
         residual=amount.get("residual", zero),
         quarantined=found["open"],

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from chargeback import money
-from chargeback.ledger import intake, ledger_settings, usage, usage_sources
+from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sources
 from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
@@ -32,6 +32,7 @@ class SyncCounts:
     received: int = 0
     new: int = 0
     unchanged: int = 0
+    changed: int = 0
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
@@ -46,6 +47,7 @@ class SyncCounts:
             self.received + batch.received,
             self.new + batch.new,
             self.unchanged + batch.unchanged,
+            self.changed + batch.changed,
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
@@ -87,21 +89,27 @@ def sync(
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
     order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
-    counts, is_last = SyncCounts(name), False
+    counts, is_last, first_batch_id = SyncCounts(name), False, None
+    told = drift.Told()
     for chunk in read_ahead(order):
+        told.hear(chunk)
         is_last = chunk.size < settings().batch_records
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
+            batch = usage.load(
+                connection, source.source_id, _delivery(asked), chunk, moved_to, first_batch_id
+            )
+        first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch, chunk)
         if say:
             say(counts)
-    if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
-        with transaction() as connection:
+    with transaction() as connection:
+        if not is_last and cursor_at is not None:
+            # Nothing came, or the last batch was full and could not be told from those before it.
             usage.move_cursor(connection, source.source_id, cursor_at)
+        drift.keep(connection, source.source_id, told, planned, settings().zone)
     return counts
 
 

@@ -16,7 +16,10 @@ from chargeback.periods import Period
 
 @dataclass(frozen=True)
 class Twin:
-    """A record and the one just before it that looks the same. Units: `cost` of the later one, in the ledger's currency."""
+    """A record and the one just before it that looks the same.
+
+    Units: `cost` of the later one, in the ledger's currency.
+    """
 
     usage_at: datetime
     source: str

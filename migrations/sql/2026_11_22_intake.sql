@@ -38,22 +38,23 @@ ALTER TABLE usage_records
         AND (original_cost IS NOT NULL OR original_currency IS NULL)
         AND (original_cost IS NULL OR cost + residual = original_cost * exchange_rate + repriced));
 
--- Of another currency (NULL: the ledger's), and how much of the cost our own rates say.
+-- Of another currency (NULL: the ledger's) at its rate, and how much of the cost our own prices say.
 ALTER TABLE usage_cells
     ADD COLUMN currency text,
+    ADD COLUMN exchange_rate raw_amount NOT NULL DEFAULT 1,
     ADD COLUMN repriced raw_amount NOT NULL DEFAULT 0;
 
--- A manifest's raw sums are in the currency of its rows. All rows of one day and currency have one rate.
+-- A manifest's line is of one day, currency and rate, and its raw sums are in that currency.
 ALTER TABLE usage_manifests
     ADD COLUMN currency text CHECK (currency ~ '^[A-Z]{3}$'),
     ADD COLUMN exchange_rate raw_amount NOT NULL DEFAULT 1 CHECK (exchange_rate > 0),
     ADD COLUMN repriced raw_amount NOT NULL DEFAULT 0,
     ADD CONSTRAINT own_currency_as_it_is CHECK (currency IS NOT NULL OR exchange_rate = 1),
     DROP CONSTRAINT usage_manifests_batch_id_usage_date_key,
-    ADD UNIQUE NULLS NOT DISTINCT (batch_id, usage_date, currency),
+    ADD UNIQUE NULLS NOT DISTINCT (batch_id, usage_date, currency, exchange_rate),
     DROP CONSTRAINT raw_is_ledger_and_residual,
     ADD CONSTRAINT raw_is_ledger_and_residual
-        CHECK ((new_raw + changed_raw) * exchange_rate + repriced = cost + residual);
+        CHECK ((new_raw + changed_raw - reversed_raw) * exchange_rate + repriced = cost + residual);
 
 -- `is_read`: the row is usage that could be read, as its fields; else it is as its source has it.
 ALTER TABLE usage_quarantine
@@ -61,7 +62,7 @@ ALTER TABLE usage_quarantine
     ADD COLUMN is_read boolean NOT NULL DEFAULT false,
     ADD COLUMN booked_as text,
     ADD CONSTRAINT booked_when_replaced CHECK (booked_as IS NULL OR state = 'replaced');
-UPDATE usage_quarantine SET is_read = true WHERE code IN ('changed', 'out_of_range', 'not_a_number');
+UPDATE usage_quarantine SET is_read = true WHERE code IN ('changed', 'repeated', 'out_of_range', 'not_a_number');
 
 -- What a model's tokens of one kind cost, in the ledger's currency.
 CREATE TABLE rates (

@@ -23,19 +23,35 @@ _HELD_TWICE = f"""
     LEFT JOIN usage_sources s USING (source_id)
 """
 
+# Revisions of a fact take turns: as reported, taken back, as reported again.
+_OUT_OF_TURN = f"""
+    SELECT format('usage %s of source %s: revision %s (%s) does not %s the one before it (%s)', r.external_id,
+                  coalesce(s.name, r.source_id::text), r.revision, {shown("r.cost")},
+                  CASE r.record_count WHEN -1 THEN 'take back' ELSE 'follow on a reversal of' END,
+                  coalesce(trim_scale(p.cost)::text, 'which is missing')) AS sentence
+    FROM usage_records r LEFT JOIN usage_records p ON p.usage_id = r.usage_id AND p.revision = r.revision - 1
+    LEFT JOIN usage_sources s ON s.source_id = r.source_id
+    WHERE {in_days("r.usage_date")} AND {around_days("r.usage_at")} AND (r.revision > 1 OR r.record_count = -1)
+      AND (p.usage_id IS NULL OR p.record_count = r.record_count
+        OR (r.record_count = -1
+            AND (r.usage_at, r.usage_date, r.charge_date, r.content_hash, -r.quantity, -r.cost, -r.residual)
+                <> (p.usage_at, p.usage_date, p.charge_date, p.content_hash, p.quantity, p.cost, p.residual)))
+"""
+
 _MANIFEST = f"""
     SELECT format('batch %s received %s rows of %s with raw cost %s, but accounts for %s with %s; '
-                  'its raw cost %s at the rate %s, with %s by our rates, is booked as %s and residual %s',
+                  'its raw cost %s, less %s taken back, at the rate %s and with %s by our own rates, is booked as %s '
+                  'and residual %s',
                   batch_id, received_count, coalesce(usage_date::text, 'unknown days'), {shown("received_raw")},
                   new_count + unchanged_count + changed_count + quarantined_count,
                   {shown("new_raw + unchanged_raw + changed_raw + quarantined_raw")},
-                  {shown("new_raw + changed_raw")}, {shown("exchange_rate")}, {shown("repriced")}, {shown("cost")},
-                  {shown("residual")}) AS sentence
+                  {shown("new_raw + changed_raw")}, {shown("reversed_raw")}, {shown("exchange_rate")},
+                  {shown("repriced")}, {shown("cost")}, {shown("residual")}) AS sentence
     FROM usage_manifests
     WHERE {in_days_or_undated("usage_date")}
       AND (received_count <> new_count + unchanged_count + changed_count + quarantined_count
         OR received_raw <> new_raw + unchanged_raw + changed_raw + quarantined_raw
-        OR (new_raw + changed_raw) * exchange_rate + repriced <> cost + residual)
+        OR (new_raw + changed_raw - reversed_raw) * exchange_rate + repriced <> cost + residual)
 """
 
 # Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
@@ -47,27 +63,32 @@ _CELLS_OF_RECORDS = f"""
                   'quantity %s, %s records', batch_id, usage_date, resource_type, coalesce(team_id, 'none'),
                   coalesce(user_id, 'none'), coalesce(agent_id, 'none'), {shown("sum(cost)")},
                   {shown("sum(quantity)")}, sum(record_count)) AS sentence
-    FROM (SELECT {_ATTRIBUTES}, original_currency AS currency, cost, quantity, residual, record_count,
-              coalesce(repriced, 0) AS repriced FROM usage_records
+    FROM (SELECT {_ATTRIBUTES}, original_currency AS currency, coalesce(exchange_rate, 1) AS exchange_rate,
+              coalesce(repriced, 0) AS repriced, cost, quantity, residual, record_count FROM usage_records
           WHERE {in_days("usage_date")} AND {around_days("usage_at")}
             AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
           UNION ALL
-          SELECT {_ATTRIBUTES}, currency, -cost, -quantity, -residual, -record_count, -repriced FROM usage_cells
+          SELECT {_ATTRIBUTES}, currency, exchange_rate, -repriced, -cost, -quantity, -residual, -record_count
+          FROM usage_cells
           WHERE {in_days("usage_date")}) counted
-    GROUP BY {_ATTRIBUTES}, currency
+    GROUP BY {_ATTRIBUTES}, currency, exchange_rate
     HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0 OR sum(repriced) <> 0
 """
 
 _CELLS_OF_MANIFEST = f"""
-    SELECT format('batch %s, %s%s: the manifest differs from the cells by cost %s, residual %s, %s by our rates, '
-                  '%s new records', batch_id, usage_date, ', ' || currency, {shown("sum(cost)")},
+    SELECT format('batch %s, %s%s: the manifest differs from the cells by cost %s, residual %s, %s by our own rates, '
+                  '%s records', batch_id, usage_date, ', ' || currency, {shown("sum(cost)")},
                   {shown("sum(residual)")}, {shown("sum(repriced)")}, sum(records)) AS sentence
-    FROM (SELECT batch_id, usage_date, currency, cost, residual, repriced, new_count AS records FROM usage_manifests
+    FROM (SELECT batch_id, usage_date, currency, exchange_rate, repriced, cost, residual,
+              new_count + changed_count - reversed_count AS records
+          FROM usage_manifests
           WHERE usage_date IS NOT NULL AND {in_days("usage_date")}
           UNION ALL
-          SELECT batch_id, usage_date, currency, -sum(cost), -sum(residual), -sum(repriced), -sum(record_count)
-          FROM usage_cells WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date, currency) counted
-    GROUP BY batch_id, usage_date, currency
+          SELECT batch_id, usage_date, currency, exchange_rate, -sum(repriced), -sum(cost), -sum(residual),
+              -sum(record_count)
+          FROM usage_cells
+          WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date, currency, exchange_rate) counted
+    GROUP BY batch_id, usage_date, currency, exchange_rate
     HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(repriced) <> 0 OR sum(records) <> 0
 """
 
@@ -84,11 +105,12 @@ _BATCH_OF_CELL = f"""
 
 # What was booked is compared in the ledger's currency, at the rate it entered at; each row says both sides.
 _BOOKED = f"""
-    SELECT format('source %s, %s: came in %s (%s rows, %s of it by our rates), but booked %s, residual %s (%s rows)',
+    SELECT format('source %s, %s: came in %s (%s rows, %s of it by our own rates) less what was taken back, but '
+                  'booked %s, residual %s (%s rows)',
                   coalesce(s.name, source_id::text), usage_date, {shown("sum(received)")}, sum(rows_in),
                   {shown("sum(repriced)")}, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(rows_kept)) AS sentence
-    FROM (SELECT source_id, usage_date, (new_raw + changed_raw) * exchange_rate + repriced AS received,
-              repriced, new_count AS rows_in, 0 AS cost, 0 AS residual, 0 AS rows_kept
+    FROM (SELECT source_id, usage_date, (new_raw + changed_raw - reversed_raw) * exchange_rate + repriced AS received,
+              repriced, new_count + changed_count - reversed_count AS rows_in, 0 AS cost, 0 AS residual, 0 AS rows_kept
           FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
           SELECT source_id, usage_date, 0, 0, 0, cost, residual, record_count FROM usage_cells) counted
@@ -151,7 +173,11 @@ _WENT_OUT = f"""
     HAVING sum(ledger) <> sum(claimed) + sum(unclaimed) + sum(loose)
 """
 
-FACTS_ONCE = Invariant(1, "each usage fact is held once per revision", (_HELD_TWICE,))
+FACTS_ONCE = Invariant(
+    1,
+    "each usage fact is held once per revision, and taken back by the next",
+    (_HELD_TWICE, _OUT_OF_TURN),
+)
 BATCHES_WHOLE = Invariant(
     2,
     "each batch is booked whole: manifest, records and cells agree",
