@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, Number, RawAmount, Sign
@@ -51,4 +51,9 @@ class UsageRecord(Base):
     repriced: Mapped[RawAmount | None]
     cell_id: Mapped[int | None]
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (usage_at)"}
+    __table_args__ = (
+        Index(
+            "foreign_usage", "usage_date", postgresql_where=text("original_currency IS NOT NULL")
+        ),
+        {"postgresql_partition_by": "RANGE (usage_at)"},
+    )

@@ -6,7 +6,7 @@ Owns keeping what was said, after each sync, and comparing. A difference is told
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.ledger.chunks import Chunk, Tally
 from chargeback.money import written
-from chargeback.periods import Period, day_of, first_instant
+from chargeback.periods import ONE_DAY, Period, day_of, first_instant
 from chargeback.settings import settings
 from chargeback.sources.contract import Window
 
@@ -89,14 +89,18 @@ class Told:
 
 def keep(
     connection: Connection, source_id: int, told: Told, window: Window, zone: ZoneInfo
-) -> None:
-    """Write down what the source said of the days it was read whole; a day it did not name comes to nothing.
+) -> Period | None:
+    """Write down what the source said of the days it was read whole, and which these are.
+
+    A day of them that it did not name comes to nothing.
 
     Days that the window only touches are left out. A window without a bound ends where the usage does.
     """
     every = [day for day, _ in told.days]
     first = _first_whole_day(window, zone) or min(every, default=date.max)
-    end = day_of(window.end, zone) if window.end else max(every, default=date.min) + timedelta(1)
+    end = day_of(window.end, zone) if window.end else max(every, default=date.min) + ONE_DAY
+    if first >= end:
+        return None
     days = {"source": source_id, "first": first, "end": end}
     connection.execute(
         text("""DELETE FROM source_totals
@@ -110,6 +114,7 @@ def keep(
             {**days, "day": day, "currency": currency, "rows": tally.count, "raw": tally.raw},
         )
     connection.execute(_SILENT, days)
+    return Period(first, end)
 
 
 # A day of which we hold something and the source names nothing.
@@ -125,7 +130,7 @@ def _first_whole_day(window: Window, zone: ZoneInfo) -> date | None:
     if window.start is None:
         return None
     day = day_of(window.start, zone)
-    return day if first_instant(day, zone) == window.start else day + timedelta(1)
+    return day if first_instant(day, zone) == window.start else day + ONE_DAY
 
 
 def _in_days(

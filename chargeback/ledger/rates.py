@@ -78,10 +78,8 @@ def exchange_rates(connection: Connection) -> dict[tuple[date, str], Decimal]:
     return {(month, currency): rate for month, currency, rate in rows}
 
 
-def import_exchange_rates(
-    connection: Connection, rows: Sequence[ExchangeRow], actor: str
-) -> list[tuple[date, str]]:
-    """Make the rates so; the months and currencies whose rate changed that had one before.
+def import_exchange_rates(connection: Connection, rows: Sequence[ExchangeRow], actor: str) -> int:
+    """Make the rates so; how many of them changed. What entered at another rate is `revaluation`'s.
 
     Rerun: nothing changes. Raises Refused, by the ledger's own guard, for a rate of a month of which an invoice
     was issued; Invalid for the ledger's own currency.
@@ -89,7 +87,7 @@ def import_exchange_rates(
     ledger_settings.check(connection)
     # No invoice is issued between the guard's look and our commit.
     connection.execute(text("LOCK TABLE invoices IN SHARE MODE"))
-    held, changed, entries = exchange_rates(connection), [], []
+    held, entries = exchange_rates(connection), []
     for row in rows:
         if row.currency == settings().currency:
             raise Invalid(
@@ -106,11 +104,22 @@ def import_exchange_rates(
                     SET rate = :rate, imported_by = :actor, imported_at = now()"""),
             {**row.model_dump(), "actor": actor},
         )
-        if before is not None:
-            changed.append((row.month, row.currency))
         entries.append(
             audit.Entry(actor, "exchange_rate.set", "exchange_rate", f"{row.month:%Y-%m} {row.currency}",
                         None if before is None else {"rate": str(before)}, {"rate": str(row.rate)})
         )  # fmt: skip
     audit.append(connection, *entries)
-    return changed
+    return len(entries)
+
+
+def listed_exchange_rates(connection: Connection) -> list[Any]:
+    """Every rate by month and currency, with the invoice that froze it, if one did."""
+    return list(
+        connection.execute(
+            text("""SELECT period_month, currency, rate, imported_by, (
+                        SELECT min(number) FROM invoices WHERE kind = 'invoice' AND content_hash IS NOT NULL
+                          AND status NOT IN ('draft', 'pending') AND period_end > period_month
+                          AND period_start < period_month + interval '1 month') AS frozen_by
+                    FROM exchange_rates ORDER BY period_month, currency COLLATE "C" """)
+        )
+    )

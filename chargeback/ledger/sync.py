@@ -4,10 +4,11 @@ Owns the order: read ahead (`reading`), load, move the cursor with the last batc
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from chargeback import money
 from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sources
@@ -18,13 +19,15 @@ from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import open_source
 from chargeback.sources.contract import Window
+from models.enums import ZeroCost
 
 
 @dataclass(frozen=True)
 class SyncCounts:
     """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
 
-    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them.
+    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them. `drift` are the
+    days on which the source says another total than we hold; `doubts` say what somebody should look at.
     """
 
     source: str
@@ -38,6 +41,8 @@ class SyncCounts:
     new_cost: Decimal = Decimal(0)
     free: int = 0
     repriced: int = 0
+    drift: tuple[dict[str, Any], ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
@@ -109,8 +114,26 @@ def sync(
         if not is_last and cursor_at is not None:
             # Nothing came, or the last batch was full and could not be told from those before it.
             usage.move_cursor(connection, source.source_id, cursor_at)
-        drift.keep(connection, source.source_id, told, planned, settings().zone)
-    return counts
+        days = drift.keep(connection, source.source_id, told, planned, settings().zone)
+        apart = drift.drifts(connection, days, name) if days else ()
+    return replace(
+        counts,
+        drift=tuple(one.as_json() for one in apart),
+        doubts=_doubts(counts, source.zero_cost, apart),
+    )
+
+
+def _doubts(
+    counts: SyncCounts, decided: ZeroCost | None, apart: Iterable[drift.Drift]
+) -> tuple[str, ...]:
+    """What somebody should look at: usage that is free because nobody decided, and gaps."""
+    said = [one.sentence for one in apart if one.is_gap]
+    if counts.free and decided is None:
+        said.append(
+            f"{counts.free} rows of {counts.source} have tokens and cost nothing; decide what becomes of such rows "
+            f"with `chargeback sources zero-cost {counts.source}`"
+        )
+    return tuple(said)
 
 
 def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:

@@ -23,7 +23,7 @@ from entrypoints.ledger_at_hand import ledger_at_hand
 
 def import_file(file: Path, as_json: bool) -> int:
     """Make what the file names so, all of it or nothing."""
-    checked = read(_content(file), str(file))
+    checked = read(content_of(file), str(file))
     with ledger_at_hand(), transaction() as connection:
         counts = asdict(payers.import_file(connection, checked, actor()))
     if as_json:
@@ -37,8 +37,9 @@ def import_file(file: Path, as_json: bool) -> int:
     return 0
 
 
-def _content(file: Path) -> str:
-    next_step = "give the path of a YAML file"
+def content_of(file: Path) -> str:
+    """The text of a file somebody names. Raises NotFound or Invalid, naming it."""
+    next_step = "give the path of a text file"
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -38,6 +38,8 @@ ALTER TABLE usage_records
         AND (original_cost IS NOT NULL OR original_currency IS NULL)
         AND (original_cost IS NULL OR cost + residual = original_cost * exchange_rate + repriced));
 
+CREATE INDEX foreign_usage ON usage_records (usage_date) WHERE original_currency IS NOT NULL;
+
 -- Of another currency (NULL: the ledger's) at its rate, and how much of the cost our own prices say.
 ALTER TABLE usage_cells
     ADD COLUMN currency text,
