@@ -54,7 +54,7 @@ class Drift:
         unit = f" {self.currency}" if self.currency else ""
         return (
             f"{self.source} says {self.usage_date} comes to {written(self.told)}{unit} in {self.told_rows} rows, "
-            f"the ledger has {written(self.held)}{unit} in {self.held_rows}: "
+            f"the ledger has {written(self.held)}{unit} in {self.held_rows} rows: "
             f"{written(self.difference)} apart; find out why, or sync {self.usage_date} again"
         )
 

@@ -154,6 +154,18 @@ _REPLACED = f"""
                       WHERE r.usage_id = public_id('usage', s.name, coalesce(q.booked_as, q.external_id)))
 """
 
+# What stands is booked at its month's rate; a rate that changed books it anew.
+_AT_OTHER_RATES = f"""
+    SELECT format('usage %s of source %s entered at the rate %s of %s, but that of %s is %s', external_id, s.name,
+                  {shown("r.exchange_rate")}, r.original_currency, to_char(r.usage_date, 'YYYY-MM'),
+                  {shown("e.rate")}) AS sentence
+    FROM usage_records r JOIN usage_sources s USING (source_id) JOIN exchange_rates e
+      ON e.currency = r.original_currency AND e.period_month = date_trunc('month', r.usage_date)
+    WHERE {in_days("r.usage_date")} AND r.original_currency IS NOT NULL AND r.original_cost <> 0
+      AND r.exchange_rate <> e.rate AND r.record_count = 1
+      AND NOT EXISTS (SELECT FROM usage_records v WHERE v.usage_id = r.usage_id AND v.revision > r.revision)
+"""
+
 _WENT_OUT = f"""
     SELECT format('source %s, %s: the ledger has %s, but %s is claimed, %s unclaimed and %s not allocated',
                   s.name, usage_date, {shown("sum(ledger)")}, {shown("sum(claimed)")}, {shown("sum(unclaimed)")},
@@ -186,5 +198,5 @@ BATCHES_WHOLE = Invariant(
 RECONCILED = Invariant(
     14,
     "what came in is accounted for, per source and day",
-    (_BOOKED, _REFUSED, _REPLACED, _WENT_OUT),
+    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT),
 )
