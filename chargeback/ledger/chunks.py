@@ -26,6 +26,9 @@ STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, re
     usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
 
+# The code of a row that contradicts another one of its own delivery.
+REPEATED = "repeated"
+
 
 @dataclass
 class Tally:
@@ -45,16 +48,18 @@ class Tally:
 
 @dataclass
 class DayTally:
-    """What a batch received of one day; what is in no other tally is new."""
+    """What a batch received of one day, what of it is in no other tally being new; `reversed` is what it took back."""
 
     received: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
+    changed: Tally = field(default_factory=Tally)
     quarantined: Tally = field(default_factory=Tally)
+    reversed: Tally = field(default_factory=Tally)
 
     @property
     def new(self) -> Tally:
-        """Rows that became records."""
-        return self.received - self.unchanged - self.quarantined
+        """Rows of ids that are not held, or were taken back."""
+        return self.received - self.unchanged - self.changed - self.quarantined
 
 
 class Repeat(NamedTuple):
@@ -160,7 +165,7 @@ def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Re
         "find out which is right, then waive this one"
     )
     kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    refusal = _refusal(row, "changed", reason)._replace(row=as_kept(kept))
+    refusal = _refusal(row, REPEATED, reason)._replace(row=as_kept(kept))
     return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 
