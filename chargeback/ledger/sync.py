@@ -82,7 +82,7 @@ def sync(
     order = Order(name, tracker, planned, settings().zone, settings().batch_records)
     counts, is_last, first_batch_id = SyncCounts(name), False, None
     for chunk in read_ahead(order):
-        is_last = chunk.size < settings().batch_records
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
@@ -95,7 +95,7 @@ def sync(
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts
