@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     journal_recovery_account: str = Field("4900", description="Account that is credited.")
     journal_tax_account: str = Field("2300", description="Account that tax is credited to.")
     journal_cost_center: str = Field(
-        "", description="The provider's cost centre, which is credited."
+        "SHARED", description="The provider's cost centre, which is credited."
     )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."

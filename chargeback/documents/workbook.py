@@ -102,7 +102,7 @@ def _cell(
     if cell is None or cell == "":
         return
     if isinstance(cell, Decimal) and is_money:
-        sheet.write_number(row, column, cell, styles["money"])  # type: ignore[arg-type]
+        sheet.write_number(row, column, cell, styles["money"])
     elif isinstance(cell, Decimal):
         sheet.write_string(row, column, f"{cell:f}", styles["text"])
     elif isinstance(cell, int):
