@@ -98,7 +98,7 @@ def sync(
     told = drift.Told()
     for chunk in read_ahead(order):
         told.hear(chunk)
-        is_last = chunk.size < settings().batch_records
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
@@ -112,7 +112,7 @@ def sync(
             say(counts)
     with transaction() as connection:
         if not is_last and cursor_at is not None:
-            # Nothing came, or the last batch was full and could not be told from those before it.
+            # Nothing came, or nothing came after a batch that was full.
             usage.move_cursor(connection, source.source_id, cursor_at)
         days = drift.keep(connection, source.source_id, told, planned, settings().zone)
         apart = drift.drifts(connection, days, name) if days else ()
