@@ -12,7 +12,7 @@ from chargeback.periods import Period
 
 @dataclass(frozen=True)
 class ForeignCost:
-    """What one source delivered in one currency and was booked at one rate, or was refused (no rate).
+    """What one source delivered in one currency and stands booked at one rate, or was refused (no rate).
 
     Units: `booked` and `refused` in `currency`; `converted` in the ledger's, booked times rate exactly.
     """
@@ -47,14 +47,17 @@ def foreign_costs(connection: Connection, period: Period) -> tuple[ForeignCost, 
 _FOREIGN = text("""
     SELECT s.name, currency, rate, CAST(sum(rows) AS bigint), sum(booked), sum(booked * coalesce(rate, 0)), sum(refused)
     FROM (
-        SELECT source_id, currency, exchange_rate AS rate, new_count + changed_count AS rows,
-            new_raw + changed_raw AS booked, 0 AS refused
+        SELECT source_id, currency, exchange_rate AS rate,
+            new_count + changed_count - reversed_count AS rows, new_raw + changed_raw - reversed_raw AS booked,
+            0 AS refused
         FROM usage_manifests JOIN usage_batches USING (batch_id)
-        WHERE currency IS NOT NULL AND usage_date >= :start AND usage_date < :end AND new_count + changed_count > 0
+        WHERE currency IS NOT NULL AND usage_date >= :start AND usage_date < :end
+          AND new_count + changed_count + reversed_count > 0
         UNION ALL
         SELECT source_id, currency, NULL, 1, 0, coalesce(raw_cost, 0) FROM usage_quarantine
         WHERE currency IS NOT NULL AND state <> 'replaced'
           AND (usage_date IS NULL OR (usage_date >= :start AND usage_date < :end))
     ) counted JOIN usage_sources s USING (source_id)
-    GROUP BY s.name, currency, rate ORDER BY s.name COLLATE "C", currency COLLATE "C", rate NULLS LAST
+    GROUP BY s.name, currency, rate HAVING sum(rows) <> 0 OR sum(booked) <> 0 OR sum(refused) <> 0
+    ORDER BY s.name COLLATE "C", currency COLLATE "C", rate NULLS LAST
 """)
