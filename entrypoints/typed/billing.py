@@ -12,7 +12,20 @@ GROUP = Group("What goes out", sort_key=3)
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (bill, allocate, invoice, send, pay, cancel, move, sweep, publish, export):
+    for command in (
+        bill,
+        allocate,
+        invoice,
+        send,
+        pay,
+        cancel,
+        move,
+        sweep,
+        publish,
+        deliver,
+        deliveries,
+        export,
+    ):
         app.command(command, group=GROUP)
 
 
@@ -155,6 +168,36 @@ def publish(period: str, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.publish(period, as_json)
+
+
+def deliver(
+    invoice: str | None = None,
+    /,
+    *,
+    as_of: Annotated[
+        str | None, Parameter(help="The day reminders are counted to; without it, today.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Mail documents and reminders to payers and tell webhooks; what went out is not sent again.
+
+    Args:
+        invoice: One document by its number, whatever its age and even where it was refused before.
+    """
+    from entrypoints.commands import delivery
+
+    return delivery.deliver(invoice, as_of, as_json)
+
+
+def deliveries(
+    *,
+    state: Annotated[str | None, Parameter(help="Only those waiting, delivered or failed.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the messages about documents, newest first: to whom, what became of them, and why."""
+    from entrypoints.commands import delivery
+
+    return delivery.deliveries(state, as_json)
 
 
 def export(
