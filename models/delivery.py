@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Number
 from models.enums import DeliveryState
 
 
@@ -22,12 +22,12 @@ class Delivery(Base):
     channel: Mapped[str]
     event: Mapped[str]
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.invoice_id"))
-    revision: Mapped[int]
-    age_days: Mapped[int]
+    revision: Mapped[Number]
+    age_days: Mapped[Number]
     recipient: Mapped[str]
     message_id: Mapped[str] = mapped_column(unique=True)
     state: Mapped[DeliveryState] = mapped_column(server_default=DeliveryState.WAITING.value)
-    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    attempts: Mapped[Number] = mapped_column(server_default=text("0"))
     error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     delivered_at: Mapped[datetime | None]
