@@ -33,6 +33,14 @@ class Delivery(Base):
     delivered_at: Mapped[datetime | None]
 
     __table_args__ = (
-        UniqueConstraint("channel", "event", "invoice_id", "revision", "age_days", "recipient"),
+        UniqueConstraint(
+            "channel",
+            "event",
+            "invoice_id",
+            "revision",
+            "age_days",
+            "recipient",
+            name="each_message_once",
+        ),  # fmt: skip
         Index("deliveries_waiting", "delivery_id", postgresql_where=text("state = 'waiting'")),
     )

@@ -14,7 +14,7 @@ CREATE TABLE deliveries (
     error text,
     created_at timestamptz NOT NULL DEFAULT now(),
     delivered_at timestamptz,
-    UNIQUE (channel, event, invoice_id, revision, age_days, recipient),
+    CONSTRAINT each_message_once UNIQUE (channel, event, invoice_id, revision, age_days, recipient),
     CHECK ((state = 'delivered') = (delivered_at IS NOT NULL))
 );
 CREATE INDEX deliveries_waiting ON deliveries (delivery_id) WHERE state = 'waiting';
