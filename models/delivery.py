@@ -41,6 +41,6 @@ class Delivery(Base):
             "age_days",
             "recipient",
             name="each_message_once",
-        ),  # fmt: skip
+        ),
         Index("deliveries_waiting", "delivery_id", postgresql_where=text("state = 'waiting'")),
     )
