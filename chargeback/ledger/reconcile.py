@@ -224,7 +224,8 @@ _TALLIES = text(f"""
         WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
-                WHEN i.status = 'cancelled' THEN 'written_off' WHEN i.status IS NOT NULL THEN 'on_drafts'
+                WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
+                WHEN i.status IS NOT NULL THEN 'on_drafts'
                 WHEN a.team_id IS NULL AND a.user_id IS NULL THEN 'unattributed' ELSE 'unclaimed' END, 1, a.cost
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
