@@ -12,20 +12,8 @@ GROUP = Group("What goes out", sort_key=3)
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (
-        bill,
-        allocate,
-        invoice,
-        send,
-        pay,
-        cancel,
-        move,
-        sweep,
-        publish,
-        deliver,
-        deliveries,
-        export,
-    ):
+    commands = (bill, allocate, reallocate, invoice, send, pay, cancel, move, sweep, publish)
+    for command in (*commands, deliver, deliveries, export):
         app.command(command, group=GROUP)
 
 
@@ -51,6 +39,27 @@ def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.allocate(period, as_json)
+
+
+def reallocate(
+    period: str,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why; printed on the lines and kept in the audit log.")],
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Share billed cost of a period anew, as rules and owners say today; payers see the difference as late lines.
+
+    Doing it again moves nothing more.
+
+    Args:
+        period: Month or days, like 2026-10.
+        dry_run: Show what would move from whom to whom, and book nothing.
+    """
+    from entrypoints.commands import corrections
+
+    return corrections.reallocate(period, reason, dry_run, as_json)
 
 
 def invoice(
