@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.ledger.doubts import NO_DOUBTS, Doubts, doubts
 from chargeback.ledger.foreign import ForeignCost, foreign_costs
+from chargeback.ledger.payer_accounts import PayerAccount, payer_accounts
 from chargeback.money import written
 from chargeback.periods import Period
 from chargeback.settings import settings
@@ -132,7 +133,7 @@ class DocumentReconciliation:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A period reconciled: its sources by name, and the documents that bill any of it, oldest first.
+    """A period reconciled: its sources by name, the documents that bill any of it, oldest first, and its payers.
 
     Cancelled drafts are left out; a cancelled invoice and its credit note are both there and undo each other.
     """
@@ -141,6 +142,7 @@ class Reconciliation:
     currency: str
     sources: tuple[SourceReconciliation, ...]
     documents: tuple[DocumentReconciliation, ...]
+    payers: tuple[PayerAccount, ...]
     foreign: tuple[ForeignCost, ...] = ()
     doubts: Doubts = NO_DOUBTS
 
@@ -156,9 +158,9 @@ class Reconciliation:
 
     @property
     def difference(self) -> Decimal:
-        """The differences of all sources, without their signs so that they cannot hide each other; 0."""
-        both = (d for s in self.sources for d in (s.difference, s.allocation_difference))
-        return money.exact_sum(d.copy_abs() for d in both)
+        """The differences of all sources and payers, without their signs so that they cannot hide each other; 0."""
+        both = [d for s in self.sources for d in (s.difference, s.allocation_difference)]
+        return money.exact_sum(d.copy_abs() for d in (*both, *(p.difference for p in self.payers)))
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a program to read; exact decimals as text without exponent."""
@@ -169,10 +171,20 @@ class Reconciliation:
             "documents": [document.as_json() for document in self.documents],
             "foreign": [one.as_json() for one in self.foreign],
             "doubts": self.doubts.as_json(),
+            "payers": [_account_as_json(account) for account in self.payers],
             "rounding_difference": written(self.rounding_difference),
             "rounding_bound": written(self.rounding_bound),
             "difference": written(self.difference),
         }
+
+
+def _account_as_json(account: PayerAccount) -> dict[str, str | None]:
+    payer = account.payer
+    amounts = ("borne", "billed", "credited", "charged", "written_off", "waiting", "difference")
+    return {
+        "team_id": payer.team_id if payer else None,
+        "user_id": payer.user_id if payer else None,
+    } | {name: written(getattr(account, name)) for name in amounts}
 
 
 def _less(amount: Decimal, parts: Iterable[Decimal]) -> Decimal:
@@ -191,6 +203,7 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
         currency or settings().currency,
         tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
+        payer_accounts(connection, period),
         foreign_costs(connection, period),
         doubts(connection, period),
     )
@@ -235,7 +248,8 @@ _TALLIES = text(f"""
         WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
-                WHEN i.status = 'cancelled' THEN 'written_off' WHEN i.status IS NOT NULL THEN 'on_drafts'
+                WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
+                WHEN i.status IS NOT NULL THEN 'on_drafts'
                 WHEN a.team_id IS NULL AND a.user_id IS NULL THEN 'unattributed' ELSE 'unclaimed' END, 1, a.cost
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
