@@ -36,6 +36,7 @@ class Doubts:
             "drift": [one.as_json() for one in self.drifts],
             "twins": self.twins.as_json(),
             "free": [one.as_json() for one in self.free],
+            "sentences": self.sentences,
         }
 
     @property
