@@ -68,7 +68,7 @@ def sync(
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    A source that is read whole at the same cost (a file) is read whole. `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
@@ -76,16 +76,13 @@ def sync(
         source = usage_sources.find(connection, name)
     tracker = open_source(source.kind, source.config)
     asked = window or window_since(source.cursor_at, as_of)
+    planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if tracker.is_read_whole or _joins_on(asked, source.cursor_at) else None
-    order = Order(
-        name, tracker,
-        Window(None, None) if tracker.is_read_whole else asked,
-        settings().zone, settings().batch_records,
-    )  # fmt: skip
+    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
     counts, is_last, first_batch_id = SyncCounts(name), False, None
     for chunk in read_ahead(order):
-        is_last = chunk.size < settings().batch_records
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
@@ -98,15 +95,15 @@ def sync(
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts
 
 
-def _joins_on(asked: Window, cursor_at: datetime | None) -> bool:
+def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:
     """Whether nothing lies unread before the window: else the cursor would move over what nobody read."""
-    return asked.start is None or (cursor_at is not None and asked.start <= cursor_at)
+    return planned.start is None or (cursor_at is not None and planned.start <= cursor_at)
 
 
 def _delivery(window: Window) -> str:

@@ -1,7 +1,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import psutil
@@ -11,7 +11,8 @@ from chargeback.errors import Invalid, Unavailable
 from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.reading import Order, read_ahead
 from chargeback.sources import delivery, open_source
-from chargeback.sources.contract import Refusal, Usage, Window
+from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window
+from chargeback.sources.source_config import SourceConfig
 
 HEADER = (
     "Call ID,Timestamp,Provider,Model,Agent ID,Prompt Tokens,Completion Tokens,"
@@ -38,7 +39,7 @@ def in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(chunk: Chunk) -> tuple[object, ...]:
-    return chunk.size, chunk.buffer.getvalue(), dict(chunk.tallies), chunk.months, chunk.positions
+    return chunk.size, chunk.rows, dict(chunk.tallies), chunk.months, chunk.positions
 
 
 def reading_child() -> psutil.Process:
@@ -89,9 +90,13 @@ class Faulty:
     """A source with a bug in it."""
 
     kind: ClassVar[str] = "faulty"
-    contract: ClassVar[Literal["events", "snapshots"]] = "events"
-    is_read_whole = True
+    contract: ClassVar[Contract] = "events"
+    roles: ClassVar[tuple[Role, ...]] = ("allocate",)
+    config_class: ClassVar[type[SourceConfig]] = SourceConfig
     is_large = True
+
+    def plan(self, window: Window) -> Window:
+        return window
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         raise KeyError("total", window)
