@@ -17,7 +17,9 @@ from models.line_allocation import LineAllocation
 from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
+from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
+from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
 from models.usage_batch import UsageBatch
@@ -46,7 +48,9 @@ __all__ = [
     "Membership",
     "NumberCounter",
     "Ownership",
+    "PoolAllocation",
     "PoolCell",
+    "RetiredPoolAllocation",
     "RetiredPoolCell",
     "Team",
     "UsageBatch",

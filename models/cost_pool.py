@@ -14,6 +14,8 @@ class CostPool(Base):
 
     A retired pool was billed, cancelled and replaced: it stays so that the cancelled invoice can be
     explained, and counts nowhere else. Usage after a pool was billed makes the next `generation`.
+    A later stage's pool takes allocations instead of cells. `remark` says why a pool was not divided as its
+    rule says.
     Units: `cost` in the ledger's currency; `quantity` in `unit`.
     """
 
@@ -32,6 +34,7 @@ class CostPool(Base):
     record_count: Mapped[int]
     split_digest: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
+    remark: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint(

@@ -17,13 +17,19 @@ from models.enums import RuleType
 _RULE_DAYS = """charge_date date, rank integer, key_kind text, key text, rule_key bigint, rule_type text,
     team_id text, user_ids text[], agent_ids text[], account_ids text[], resource_types text[]"""
 
-# A pool that a document beyond draft claims is frozen: its cells stay where they are.
+# A pool that a document beyond draft claims is frozen: its cells stay where they are. So is one whose cost a
+# frozen pool passed on.
 _FROZEN = text("""
     CREATE TEMPORARY TABLE frozen ON COMMIT DROP AS
-    SELECT DISTINCT p.pool_id
-    FROM cost_pools p JOIN allocations a USING (pool_id) JOIN line_allocations c USING (allocation_id)
-    JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
-    WHERE p.usage_date = ANY (:days) AND c.released_by_line_id IS NULL AND i.status <> 'draft'
+    WITH RECURSIVE frozen AS (
+        SELECT p.pool_id
+        FROM cost_pools p JOIN allocations a USING (pool_id) JOIN line_allocations c USING (allocation_id)
+        JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
+        WHERE p.usage_date = ANY (:days) AND c.released_by_line_id IS NULL AND i.status <> 'draft'
+        UNION
+        SELECT a.pool_id FROM frozen f JOIN pool_allocations t ON t.pool_id = f.pool_id
+        JOIN allocations a USING (allocation_id))
+    SELECT pool_id FROM frozen
 """)
 
 _ATTRIBUTED = text("""
@@ -76,11 +82,20 @@ _KEYS = {
 }
 
 
-def classify(connection: Connection, days: Sequence[date], kept: Sequence[KeptRule]) -> None:
-    """Fill `frozen` and `classified` for the days: each cell outside frozen pools, its team and its rule."""
+def classify(
+    connection: Connection,
+    days: Sequence[date],
+    kept: Sequence[KeptRule],
+    is_frozen_too: bool = False,
+) -> None:
+    """Fill `frozen` and `classified` for the days: each cell outside frozen pools, its team and its rule.
+
+    With `is_frozen_too` what is frozen is classified like the rest, as today's rules and owners say.
+    """
+    kept = [one for one in kept if one.rule.stage == 1]
     for table in ("frozen", "attributed", "classified"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
-    connection.execute(_FROZEN, {"days": list(days)})
+    connection.execute(_FROZEN, {"days": [] if is_frozen_too else list(days)})
     connection.execute(_ATTRIBUTED, {"days": list(days)})
     connection.execute(
         text("ANALYZE pg_temp.attributed (cell_id, charge_date, team_id, user_id, agent_id)")
