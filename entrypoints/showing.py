@@ -29,7 +29,7 @@ from chargeback.periods import Period
 
 WIDTH_WITHOUT_TERMINAL = 200
 _WORD = re.compile(r"\S{0,32}")
-_NUMBER = re.compile(r"(-?[\d,]+(\.\d+)?)?")
+_NUMBER = re.compile(r"([-+]?[\d,]+(\.\d+)?)?")
 STATUS_STYLES = {"paid": "green", "sent": "cyan", "overdue": "bold red", "cancelled": "dim",
                  "draft": "yellow", "pending": "yellow"}  # fmt: skip
 

@@ -103,6 +103,12 @@ def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCou
     counts = _share_cells(connection, days, receivers)
     for stage in later_stages(kept):
         counts += _pass_on(connection, days, stage, kept, receivers)
+    mark_clean(connection, days, kept)
+    return counts
+
+
+def mark_clean(connection: Connection, days: Sequence[date], kept: Sequence[KeptRule]) -> None:
+    """Note under which inputs these days are up to date."""
     digests = input_digests(connection, days, kept)
     for digest, same in groupby(sorted(days, key=digests.__getitem__), key=digests.__getitem__):
         connection.execute(
@@ -110,7 +116,6 @@ def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCou
                     WHERE usage_date = ANY (:days)"""),
             {"digest": digest, "days": list(same)},
         )
-    return counts
 
 
 def _share_cells(
