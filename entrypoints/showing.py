@@ -64,6 +64,16 @@ def say(sentence: str | Text, style: str = "") -> None:
     screen().print(shown, soft_wrap=True)
 
 
+def warn(sentence: str) -> None:
+    """Show a sentence beside the answer, so that programs that read the answer do not read it."""
+    beside().print(Text(inert(sentence), "yellow"), soft_wrap=True)
+
+
+def say_dry_run() -> None:
+    """Say that what was shown would be so, and is not."""
+    say("Dry run: nothing was booked.", "bold yellow")
+
+
 def heading(words: str) -> None:
     """Show a heading with a blank line above it."""
     say("")

@@ -67,9 +67,6 @@ class Preview:
     is_at_most: bool = False
 
 
-NOTHING = Preview(0, Decimal(0))
-
-
 def preview(change: Callable[[Connection], object], most_cells: int = MOST_CELLS) -> Preview:
     """What `change` moves once the days it touches are allocated; nothing of it stays.
 
