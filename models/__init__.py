@@ -19,6 +19,7 @@ from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
+from models.reallocation import Reallocation
 from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
@@ -50,6 +51,7 @@ __all__ = [
     "Ownership",
     "PoolAllocation",
     "PoolCell",
+    "Reallocation",
     "RetiredPoolAllocation",
     "RetiredPoolCell",
     "Team",

@@ -28,6 +28,7 @@ class SyncCounts:
     received: int = 0
     new: int = 0
     unchanged: int = 0
+    changed: int = 0
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
@@ -40,6 +41,7 @@ class SyncCounts:
             self.received + batch.received,
             self.new + batch.new,
             self.unchanged + batch.unchanged,
+            self.changed + batch.changed,
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
@@ -78,19 +80,22 @@ def sync(
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
     order = Order(name, tracker, planned, settings().zone, settings().batch_records)
-    counts, is_last = SyncCounts(name), False
+    counts, is_last, first_batch_id = SyncCounts(name), False, None
     for chunk in read_ahead(order):
-        is_last = chunk.size < settings().batch_records
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
+            batch = usage.load(
+                connection, source.source_id, _delivery(asked), chunk, moved_to, first_batch_id
+            )
+        first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch)
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts
