@@ -7,6 +7,9 @@ import pytest
 
 from chargeback.errors import Invalid
 from chargeback.ledger.allocation import AllocationCounts
+from chargeback.ledger.database import snapshot
+from chargeback.ledger.standing import Remark, standing
+from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import SourceRole
 from tests.ledger.books import Books
@@ -247,3 +250,14 @@ def test_deleting_the_rule_gives_the_cost_back(books: Books) -> None:
     books.rule(shared()).use("search", "ana", "3").use("platform", None, "4").allocate()
     books.delete_rule("platform").allocate()
     assert borne(books) == {"search": Decimal(3), "platform": Decimal(4)}
+
+
+def test_the_status_tells_where_nobody_had_a_driver(books: Books) -> None:
+    books.rule(shared()).use("platform", None, "8").use(
+        "platform", None, "1", "2026-10-06"
+    ).allocate()
+    with snapshot() as connection:
+        found = standing(connection, Period.parse("2026-10"))
+        assert standing(connection, Period.parse("2026-09")).remarks == ()
+    reason = "nobody listed has a driver above zero that month, so all bear equal parts"
+    assert found.remarks == (Remark("platform", reason, Decimal(9), 2),)

@@ -9,6 +9,7 @@ from chargeback.errors import Invalid, Refused
 from chargeback.ledger.allocation import AllocationCounts
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.digest import digest
+from chargeback.ledger.exports import charges
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.reports import reports
 from chargeback.periods import Period
@@ -78,11 +79,13 @@ def test_what_is_passed_on_is_billed_to_those_it_was_passed_on_to_only(books: Bo
     assert books.draft("platform").total == 0
     with snapshot() as connection:
         found = reconcile(connection, Period.parse("2026-10"))
+        charged = sum(row.cost for row in charges(connection, Period.parse("2026-10")))
         reported = {
             one.subject_id: one.total_cost
             for one in reports(connection, "team", Period.parse("2026-10"))
         }
     assert found.difference == 0
+    assert charged == 138
     assert [found.sources[0].allocated, found.sources[0].invoiced] == [138, 138]
     assert {team: cost for team, cost in reported.items() if cost} == AFTER_THREE
 
