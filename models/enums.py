@@ -87,3 +87,11 @@ class QuarantineState(StrEnum):
     OPEN = "open"
     WAIVED = "waived"
     REPLACED = "replaced"
+
+
+class DeliveryState(StrEnum):
+    """Where a message stands: it waits or is tried again, it went out, or nobody will take it."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"

@@ -27,6 +27,11 @@ from chargeback.ledger.sharing import (
     allocate_divided,
     pools_with_other_receivers,
 )
+from chargeback.ledger.taking_back import (
+    allocate_reversals,
+    pools_of_new_write_offs,
+    write_off_with_originals,
+)
 from chargeback.settings import settings
 
 
@@ -123,12 +128,15 @@ def _share_cells(
 ) -> AllocationCounts:
     """The first stage: every classified cell into a pool, every new pool onto its payers."""
     replaced, drafts = remove_stale(
-        connection, pools_with_other_receivers(connection, days, receivers)
+        connection,
+        [
+            *pools_with_other_receivers(connection, days, receivers),
+            *pools_of_new_write_offs(connection, days),
+        ],
     )
     pools = insert_pools(connection, days)
     allocations = allocate_direct(connection, receivers.unattributed_team)
-    allocations += allocate_divided(connection, receivers)
-    _assert_tied(connection)
+    allocations += _share(connection, receivers)
     return AllocationCounts(len(days), pools, allocations, replaced, drafts)
 
 
@@ -141,9 +149,15 @@ def _pass_on(
 ) -> AllocationCounts:
     """A later stage: what the stages before it gave to the teams of its rules, onto those they name."""
     replaced, drafts, pools = pass_on(connection, days, stage, kept)
-    allocations = allocate_divided(connection, receivers)
+    return AllocationCounts(0, pools, _share(connection, receivers), replaced, drafts)
+
+
+def _share(connection: Connection, receivers: Receivers) -> int:
+    """Divide the new pools, and take back what corrects billed ones; how many allocations that makes."""
+    allocations = allocate_divided(connection, receivers) + allocate_reversals(connection)
+    write_off_with_originals(connection)
     _assert_tied(connection)
-    return AllocationCounts(0, pools, allocations, replaced, drafts)
+    return allocations
 
 
 _LOOSE = text("""

@@ -26,13 +26,14 @@ class Company:
 
     def __init__(self, books: Books, seed: int) -> None:
         self.books, self.random, self.used = books, Random(seed), Decimal(0)
+        self.changing: dict[str, Decimal] = {}
         self.heads = Books(books.ledger, "heads", SourceRole.WEIGHTS)
 
     def live(self) -> None:
         """Do something; the business may say no, and then nothing changed."""
         acts: list[Callable[[], object]] = [
             self.use, self.use, self.allocate, self.allocate, self.make_rule, self.make_rule, self.delete_rule,
-            self.weigh, self.draft, self.bill, self.move, self.move,
+            self.weigh, self.draft, self.bill, self.move, self.move, self.change, self.reallocate,
         ]  # fmt: skip
         try:
             self.random.choice(acts)()
@@ -50,6 +51,19 @@ class Company:
                 quantity=str(self.random.randint(-3, 9)),
             )  # fmt: skip
         self.books.load()
+
+    def change(self) -> None:
+        """A record of the company's, whatever was billed of it, costs something else; or it comes at last."""
+        cost = Decimal(self.random.randint(-(10**5), 10**6)).scaleb(-4)
+        name = self.random.choice("xyz")
+        self.used += cost - self.changing.get(name, Decimal(0))
+        self.changing[name] = cost
+        self.books.use(
+            self.random.choice((None, *TEAMS)), None, f"{cost:f}", DAYS[0], external_id=name
+        ).load()
+
+    def reallocate(self) -> None:
+        self.books.reallocate(self.random.choice(("2026-10", "2026-11")))
 
     def weigh(self) -> None:
         quantity = str(self.random.randint(-2, 9))
