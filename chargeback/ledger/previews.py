@@ -115,7 +115,7 @@ _UNBILLED = text("""
     SELECT usage_date, sum(cost) AS cost,
         (SELECT count(*) FROM usage_cells c WHERE c.usage_date = unbilled.usage_date) AS cells
     FROM (SELECT a.usage_date, a.cost FROM allocations a JOIN cost_pools p USING (pool_id)
-          WHERE a.usage_date = ANY (:days) AND p.retired_at IS NULL
+          WHERE p.usage_date = ANY (:days) AND p.retired_at IS NULL
             AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
             AND NOT EXISTS (
                 SELECT FROM line_allocations k JOIN invoice_lines USING (line_id) JOIN invoices i USING (invoice_id)
@@ -153,7 +153,7 @@ class _Payer(NamedTuple):
 _BORNE = text("""
     SELECT a.usage_date, a.team_id, a.user_id, true, sum(a.cost)
     FROM allocations a JOIN cost_pools p USING (pool_id)
-    WHERE a.usage_date = ANY (:days) AND p.retired_at IS NULL
+    WHERE p.usage_date = ANY (:days) AND p.retired_at IS NULL
       AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY 1, 2, 3
     UNION ALL
