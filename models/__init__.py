@@ -20,9 +20,11 @@ from models.line_allocation import LineAllocation
 from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
+from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
 from models.rate import Rate
 from models.reallocation import Reallocation
+from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.source_total import SourceTotal
 from models.team import Team
@@ -55,9 +57,11 @@ __all__ = [
     "Membership",
     "NumberCounter",
     "Ownership",
+    "PoolAllocation",
     "PoolCell",
     "Rate",
     "Reallocation",
+    "RetiredPoolAllocation",
     "RetiredPoolCell",
     "SourceTotal",
     "Team",
