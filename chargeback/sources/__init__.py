@@ -41,7 +41,8 @@ def open_source(
             f"The source's costs are in {checked.currency} and the ledger's in "
             f"{ours.currency}; deliver them in {ours.currency}.",
         )
-    return source(checked, World(ours.root, ours.currency, ours.source_timeout_seconds, block))
+    world = World(ours.root, ours.currency, ours.source_timeout_seconds, ours.networks, block)
+    return source(checked, world)
 
 
 def source_class(kind: str) -> type[Source]:

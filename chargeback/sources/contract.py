@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -68,13 +69,14 @@ class Window(NamedTuple):
 class World(NamedTuple):
     """What a source may use of the world around it.
 
-    `block` gives the secret in the Prefect Secret block of a name. Units: `timeout_seconds` is the
-    longest wait for one answer.
+    `networks` are the private ones it may fetch from; `block` gives the secret in the Prefect Secret
+    block of a name. Units: `timeout_seconds` is the longest wait for one answer.
     """
 
     root: Path
     currency: str
     timeout_seconds: Decimal
+    networks: tuple[IPv4Network | IPv6Network, ...]
     block: Callable[[str], str]
 
 

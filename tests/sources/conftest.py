@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chargeback.settings import settings
 from chargeback.sources import open_source
 from chargeback.sources.contract import Refusal, Source, Usage, Window
 from tests.sources.fake_tracker import FakeTracker, serving
@@ -14,6 +15,13 @@ from tests.sources.fake_tracker import FakeTracker, serving
 SAMPLE = Path("examples/cost_tracker_export.json").resolve()
 ALWAYS = Window(None, None)
 ReadFile = Callable[..., list[Usage | Refusal]]
+
+
+@pytest.fixture(autouse=True)
+def loopback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trackers of these tests are on this machine."""
+    monkeypatch.setenv("CHARGEBACK_PRIVATE_NETWORKS", "127.0.0.0/8, ::1/128")
+    settings.cache_clear()
 
 
 @pytest.fixture
