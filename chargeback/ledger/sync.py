@@ -1,10 +1,11 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order: read ahead in one thread, load in the other, move the cursor with the last batch.
+Owns the order, also for what is pushed: read ahead in one thread, load in the other, move the cursor with
+the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,8 @@ from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
-from chargeback.sources import open_source
-from chargeback.sources.contract import Window
+from chargeback.sources import no_block, open_source
+from chargeback.sources.contract import Refusal, Usage, Window
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class SyncCounts:
         )
 
 
+Say = Callable[[SyncCounts], None]
+
+
 def window_of(period: Period) -> Window:
     """The instants of a period's days in the billing zone."""
     zone = settings().zone
@@ -63,30 +67,56 @@ def sync(
     name: str,
     as_of: datetime,
     window: Window | None = None,
-    say: Callable[[SyncCounts], None] | None = None,
+    say: Say | None = None,
+    block: Callable[[str], str] = no_block,
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far,
+    `block` opens the Prefect Secret block of a name.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-    tracker = open_source(source.kind, source.config)
+    tracker = open_source(source.kind, source.config, block)
     asked = window or window_since(source.cursor_at, as_of)
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
-    prepared = chunks(tracker.read(planned), name, settings().zone, settings().batch_records)
-    counts, is_last = SyncCounts(name), False
+    is_joined = asked.start is None or _joins_on(planned, source.cursor_at)
+    cursor_at = read_to if is_joined else None
+    return _take(source, tracker.read(planned), _delivery(asked), cursor_at, say)
+
+
+def take(
+    name: str, rows: Iterable[Usage | Refusal], delivery: str, say: Say | None = None
+) -> SyncCounts:
+    """Load rows that were pushed; `delivery` says in words what brought them.
+
+    Rerun: rows already held are counted unchanged and nothing else happens.
+    """
+    with transaction() as connection:
+        ledger_settings.fix(connection)
+        source = usage_sources.find(connection, name)
+    return _take(source, rows, delivery, None, say)
+
+
+def _take(
+    source: usage_sources.KeptSource,
+    rows: Iterable[Usage | Refusal],
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+) -> SyncCounts:
+    prepared = chunks(rows, source.name, settings().zone, settings().batch_records)
+    counts, is_last = SyncCounts(source.name), False
     for chunk in _ahead(prepared):
         is_last = chunk.size < settings().batch_records
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
+            batch = usage.load(connection, source.source_id, delivery, chunk, moved_to)
         counts = counts.plus(batch)
         if say:
             say(counts)

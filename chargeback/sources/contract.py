@@ -95,10 +95,10 @@ class Source(Protocol):
 
     def __init__(self, config: Any, world: World) -> None: ...
 
-    def plan(self, window: Window) -> Window:
+    def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
         ...
 
-    def read(self, window: Window) -> Iterator[Usage | Refusal]:
+    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
         """Everything the tracker has in a planned window, in its own order, in bounded memory."""
         ...

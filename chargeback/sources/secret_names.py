@@ -7,6 +7,7 @@ import os
 
 from chargeback.errors import Invalid
 from chargeback.sources.contract import World
+from chargeback.sources.source_config import WebConfig
 
 
 def named_secret(world: World, env: str | None, block: str | None, setting: str) -> str | None:
@@ -27,3 +28,9 @@ def named_secret(world: World, env: str | None, block: str | None, setting: str)
             f"The {place} holds no {setting}; set it where flows run, or correct the source.",
         )
     return secret
+
+
+def bearer(world: World, config: WebConfig) -> dict[str, str]:
+    """The header that carries the configuration's token; none where it names none."""
+    token = named_secret(world, config.token_env, config.token_block, "token")
+    return {"authorization": f"Bearer {token}"} if token else {}

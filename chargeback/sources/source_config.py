@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from chargeback.errors import Invalid
 
 _OURS = ("CHARGEBACK_", "PREFECT_")
+_IS_SECRET = re.compile(r"token|key|secret|passw|sig|auth|cred", re.IGNORECASE)
 _NO_ADDRESS = "it is no address like http://host:port/path"
 
 
@@ -33,6 +34,8 @@ def _web_address(url: str) -> str:
         raise ValueError(_NO_ADDRESS)
     if address.userinfo:
         raise ValueError("it holds a password; name it with `token_env` instead")
+    if any(_IS_SECRET.search(key) for key in address.params):
+        raise ValueError("its query holds a secret; name it with `token_env` instead")
     return url
 
 

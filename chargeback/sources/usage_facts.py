@@ -119,8 +119,10 @@ class UsageFacts:
             raise Invalid("currency_invalid", f"{called} is no currency; write a code like USD.")
         return None if code == self._currency else code
 
-    def _tokens(self, given: Mapping[str, Any]) -> tuple[tuple[str, Decimal], ...]:
+    def _tokens(self, given: Any) -> tuple[tuple[str, Decimal], ...]:
         called = self._called["tokens"]
+        if not isinstance(given, Mapping):
+            raise Invalid("tokens_invalid", f"{called}: write the number of each kind of token.")
         counted = ((kind, checked_quantity(number, called)) for kind, number in given.items())
         return tuple((kind, number) for kind, number in counted if number)
 
