@@ -3,18 +3,16 @@
 Amounts are decimal text in cents. It leaves Priority Tier out, and names no users.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, ClassVar
-
-from pydantic import Field
 
 from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import named_secret
-from chargeback.sources.source_config import SourceConfig, WebAddress, WebConfig
+from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
 from chargeback.sources.usage_facts import UsageFacts
 from chargeback.sources.whole_days import days_of, whole_days
 
@@ -27,17 +25,10 @@ _CALLED = {"external_id": "description", "usage_at": "starting_at", "cost": "amo
            "account_id": "workspace_id"}  # fmt: skip
 
 
-class AnthropicCostsConfig(WebConfig):
+class AnthropicCostsConfig(BillConfig):
     """Whose bill: the token is an admin key of the organisation."""
 
-    expected: ClassVar[Mapping[str, str]] = {
-        **WebConfig.expected,
-        "since": "write the first day to read, like 2026-10-01",
-    }
-
     url: WebAddress = "https://api.anthropic.com"
-    since: date = Field(description="The first day to read.")
-    restated_days: int = Field(7, ge=0, le=92, description="Days before the window read again.")
 
 
 class AnthropicCosts:

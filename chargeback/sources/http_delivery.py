@@ -3,9 +3,11 @@
 Owns requests, redirects and what each failure means: only what a retry can cure is Unavailable.
 """
 
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -34,7 +36,7 @@ def fetched(
     # It can hold a delivery of any size: beyond the first megabytes it lives on disk.
     with SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
         try:
-            with httpx.Client(timeout=float(world.timeout_seconds)) as client:
+            with httpx.Client(verify=_trust(), timeout=float(world.timeout_seconds)) as client:
                 _fetch(client, url, headers, media_types, file, world.networks)
         except httpx.TimeoutException:
             raise _unavailable(
@@ -46,6 +48,12 @@ def fetched(
             raise _unavailable(url, f"could not be kept on disk ({fault})") from fault
         file.seek(0)
         yield file
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates trusted, read once: that takes longer than a page does."""
+    return httpx.create_ssl_context()
 
 
 def _fetch(

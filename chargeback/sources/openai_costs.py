@@ -1,16 +1,14 @@
 """OpenAI's bill by project and line item, to compare with what was captured; it names no users."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
-
-from pydantic import Field
 
 from chargeback.errors import Invalid
 from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import bearer
-from chargeback.sources.source_config import SourceConfig, WebAddress, WebConfig
+from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
 from chargeback.sources.usage_facts import UsageFacts
 from chargeback.sources.whole_days import days_of, whole_days
 
@@ -20,17 +18,10 @@ _CALLED = {"external_id": "line_item", "usage_at": "start_time", "cost": "amount
            "account_id": "project_id", "currency": "amount.currency"}  # fmt: skip
 
 
-class OpenAiCostsConfig(WebConfig):
+class OpenAiCostsConfig(BillConfig):
     """Whose bill: the token is an admin key of the organisation."""
 
-    expected: ClassVar[Mapping[str, str]] = {
-        **WebConfig.expected,
-        "since": "write the first day to read, like 2026-10-01",
-    }
-
     url: WebAddress = "https://api.openai.com"
-    since: date = Field(description="The first day to read.")
-    restated_days: int = Field(7, ge=0, le=92, description="Days before the window read again.")
 
 
 class OpenAiCosts:

@@ -6,6 +6,7 @@ a secret in the wrong place.
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 
 import httpx
@@ -100,4 +101,22 @@ class WebConfig(SourceConfig):
     @model_validator(mode="after")
     def _is_one_token(self) -> Self:
         refuse_two_places(self.token_env, self.token_block, "token")
+        return self
+
+
+class BillConfig(WebConfig):
+    """The settings of a provider's bill; its token is an admin key of the organisation."""
+
+    expected: ClassVar[Mapping[str, str]] = {
+        **WebConfig.expected,
+        "since": "write the first day to read, like 2026-10-01",
+    }
+
+    since: date = Field(description="The first day to read.")
+    restated_days: int = Field(7, ge=0, le=92, description="Days before the window read again.")
+
+    @model_validator(mode="after")
+    def _has_token(self) -> Self:
+        if not (self.token_env or self.token_block):
+            raise ValueError("give `token_env` or `token_block`: where the admin key is")
         return self

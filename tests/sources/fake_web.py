@@ -1,6 +1,7 @@
 """A web server on a port of its own whose answers a test computes; it keeps what it was asked."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -46,10 +47,14 @@ class Web:
 
 
 @contextmanager
-def answering(answer: Callable[[Asked], Answer]) -> Iterator[Web]:
-    """A server that answers with what `answer` gives, until the block ends."""
+def answering(
+    answer: Callable[[Asked], Answer], context: ssl.SSLContext | None = None
+) -> Iterator[Web]:
+    """A server that answers with what `answer` gives, until the block ends; with `context`, over TLS."""
     web = Web("")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(web, answer))
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     web.url = f"http://127.0.0.1:{server.server_port}"
