@@ -1,8 +1,9 @@
-"""Opens Prefect Secret blocks for sources that name one."""
+"""Opens Prefect Secret blocks for sources that name one.
+
+Prefect is imported where a block is opened: a process that only reads a file has no use for it.
+"""
 
 from httpx import HTTPError
-from prefect.blocks.system import Secret
-from prefect.settings import PREFECT_API_URL
 
 from chargeback.errors import Invalid, Unavailable
 
@@ -12,6 +13,9 @@ def open_block(name: str) -> str:
 
     Raises Invalid where there is no such block, Unavailable where no Prefect is at hand.
     """
+    from prefect.blocks.system import Secret
+    from prefect.settings import PREFECT_API_URL
+
     if not PREFECT_API_URL.value():
         raise Unavailable(
             "secret_block_unreachable",

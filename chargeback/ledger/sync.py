@@ -1,24 +1,22 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order, also for what is pushed: read ahead in one thread, load in the other, move the cursor with
-the last batch.
+Owns the order, also for what is pushed: read ahead (`reading`), load, move the cursor with the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from chargeback import money
 from chargeback.ledger import ledger_settings, usage, usage_sources
-from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
+from chargeback.ledger.reading import Order, read_ahead
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import no_block, open_source
-from chargeback.sources.contract import Refusal, Usage, Window
+from chargeback.sources.contract import Readable, Window
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class SyncCounts:
     received: int = 0
     new: int = 0
     unchanged: int = 0
+    changed: int = 0
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
@@ -42,6 +41,7 @@ class SyncCounts:
             self.received + batch.received,
             self.new + batch.new,
             self.unchanged + batch.unchanged,
+            self.changed + batch.changed,
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
@@ -84,61 +84,47 @@ def sync(
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     is_joined = asked.start is None or _joins_on(planned, source.cursor_at)
-    cursor_at = read_to if is_joined else None
-    return _take(source, tracker.read(planned), _delivery(asked), cursor_at, say)
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
+    return _load(order, source.source_id, _delivery(asked), read_to if is_joined else None, say)
 
 
-def take(
-    name: str, rows: Iterable[Usage | Refusal], delivery: str, say: Say | None = None
-) -> SyncCounts:
-    """Load rows that were pushed; `delivery` says in words what brought them.
+def take(name: str, batch: Readable, delivery: str, say: Say | None = None) -> SyncCounts:
+    """Load a batch that was pushed to a source; `delivery` says in words what brought it.
 
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-    return _take(source, rows, delivery, None, say)
+    order = Order(name, batch, Window(None, None), settings().zone, settings().batch_records)
+    return _load(order, source.source_id, delivery, None, say)
 
 
-def _take(
-    source: usage_sources.KeptSource,
-    rows: Iterable[Usage | Refusal],
-    delivery: str,
-    cursor_at: datetime | None,
-    say: Say | None,
+def _load(
+    order: Order, source_id: int, delivery: str, cursor_at: datetime | None, say: Say | None
 ) -> SyncCounts:
-    prepared = chunks(rows, source.name, settings().zone, settings().batch_records)
-    counts, is_last = SyncCounts(source.name), False
-    for chunk in _ahead(prepared):
-        is_last = chunk.size < settings().batch_records
+    counts, is_last, first_batch_id = SyncCounts(order.name), False, None
+    for chunk in read_ahead(order):
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, delivery, chunk, moved_to)
+            batch = usage.load(connection, source_id, delivery, chunk, moved_to, first_batch_id)
+        first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch)
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
-            usage.move_cursor(connection, source.source_id, cursor_at)
+            usage.move_cursor(connection, source_id, cursor_at)
     return counts
 
 
 def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:
     """Whether nothing lies unread before the window: else the cursor would move over what nobody read."""
     return planned.start is None or (cursor_at is not None and planned.start <= cursor_at)
-
-
-def _ahead(prepared: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The chunks, the next one being read while the caller loads this one."""
-    with ThreadPoolExecutor(1, "reader") as reader:
-        upcoming = reader.submit(next, prepared, None)
-        while (chunk := upcoming.result()) is not None:
-            upcoming = reader.submit(next, prepared, None)
-            yield chunk
 
 
 def _delivery(window: Window) -> str:

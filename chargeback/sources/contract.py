@@ -80,7 +80,20 @@ class World(NamedTuple):
     block: Callable[[str], str]
 
 
-class Source(Protocol):
+class Readable(Protocol):
+    """What can be read: a source, or a batch that was pushed to one."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
+        ...
+
+    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
+        """Everything there is in a planned window, in its own order, in bounded memory."""
+        ...
+
+
+class Source(Readable, Protocol):
     """A configured cost tracker; a kind is one class in one file, listed in `chargeback.sources`.
 
     `contract` is how it delivers: `events` are rows with an id of their own, each delivered any
@@ -97,8 +110,4 @@ class Source(Protocol):
 
     def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
-        ...
-
-    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
-        """Everything the tracker has in a planned window, in its own order, in bounded memory."""
         ...

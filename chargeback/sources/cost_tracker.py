@@ -16,7 +16,7 @@ import httpx
 from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from chargeback.sources.csv_records import csv_rows
-from chargeback.sources.delivery import as_text, chunks_of, steady_file
+from chargeback.sources.delivery import as_text, chunks_of, is_large_file, steady_file
 from chargeback.sources.http_delivery import fetched, shown
 from chargeback.sources.json_records import json_records
 from chargeback.sources.secret_names import named_secret
@@ -68,6 +68,11 @@ class CostTracker:
                 usage_at = found.usage_at
                 if usage_at is None or start <= usage_at < end:
                     yield found
+
+    @property
+    def is_large(self) -> bool:
+        """A file of many rows; an answer over HTTP is never so long."""
+        return self.config.path is not None and is_large_file(self._world.root / self.config.path)
 
     @property
     def name(self) -> str:

@@ -82,6 +82,11 @@ class LiteLlmDb:
         """The window itself: the index makes a part as cheap as it is small."""
         return window
 
+    @property
+    def is_large(self) -> bool:
+        """Pages come over the network, which takes longer than reading them."""
+        return False
+
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests by their start, whatever else is written meanwhile."""
         rows = LiteLlmRows(self.config.owner_tag, self._world.currency)

@@ -71,6 +71,11 @@ class LiteLlmHttp:
         """The window itself; the endpoint filters."""
         return window
 
+    @property
+    def is_large(self) -> bool:
+        """Pages come over the network, which takes longer than reading them."""
+        return False
+
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests, each once, in bounded memory: a part of the window at a time."""
         rows = LiteLlmRows(self.config.owner_tag, self._world.currency)

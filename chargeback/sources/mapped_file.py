@@ -16,7 +16,7 @@ from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.csv_records import csv_rows
-from chargeback.sources.delivery import as_text, steady_file
+from chargeback.sources.delivery import as_text, is_large_file, steady_file
 from chargeback.sources.json_lines import json_lines
 from chargeback.sources.source_config import FileName, SourceConfig
 from chargeback.sources.tracker_checks import misfit
@@ -91,6 +91,11 @@ class MappedFile:
     def plan(self, _window: Window) -> Window:
         """A file costs the same whatever is asked of it, so all of it is read."""
         return Window(None, None)
+
+    @property
+    def is_large(self) -> bool:
+        """A file of many rows."""
+        return is_large_file(self._world.root / self.config.path)
 
     def read(self, _window: Window) -> Iterator[Usage | Refusal]:
         """Every row of the file; it raises where the file is cut or changes meanwhile."""

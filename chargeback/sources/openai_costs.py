@@ -40,6 +40,11 @@ class OpenAiCosts:
         """Whole days that are over, with those that may have been restated."""
         return whole_days(window, self.config.since, self.config.restated_days)
 
+    @property
+    def is_large(self) -> bool:
+        """A bill is never so long."""
+        return False
+
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each line item of each project cost on each day."""
         facts = UsageFacts(_CALLED, self._world.currency)

@@ -74,6 +74,11 @@ class OpenCost:
         """Whole days that are over, with those that may have been restated."""
         return whole_days(window, self.config.since, self.config.restated_days)
 
+    @property
+    def is_large(self) -> bool:
+        """A day at a time is never so much."""
+        return False
+
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each name cost on each day."""
         facts = UsageFacts(_CALLED, self._world.currency, may_be_negative=True)

@@ -41,6 +41,11 @@ class Push:
         """There is nothing to read and so nothing to miss."""
         return Window(None, None)
 
+    @property
+    def is_large(self) -> bool:
+        """There is nothing to read."""
+        return False
+
     def read(self, _window: Window) -> Iterator[Usage | Refusal]:
         """Nothing: what was pushed has been taken when it came."""
         return iter(())
@@ -57,6 +62,19 @@ class Push:
         elif isinstance(record, Mapping):
             record = _of_record(record)
         return self._facts.usage(position, record)
+
+
+class Batch:
+    """One batch that was pushed, to be read like any delivery."""
+
+    is_large = False
+
+    def __init__(self, source: Push, text: TextIOBase, name: str) -> None:
+        self._source, self._text, self._name = source, text, name
+
+    def read(self, _window: Window) -> Iterator[Usage | Refusal]:
+        """The usage in it."""
+        return self._source.pushed(self._text, self._name)
 
 
 def _records(text: TextIOBase, name: str) -> Iterator[tuple[int, Any]]:

@@ -20,7 +20,7 @@ from chargeback.settings import settings
 from chargeback.sources import open_source, source_class
 from chargeback.sources.contract import Refusal
 from chargeback.sources.delivery import as_text, steady_file
-from chargeback.sources.push import Push
+from chargeback.sources.push import Batch, Push
 from chargeback.sources.trial import tried
 from entrypoints import showing
 from entrypoints.commands import asked
@@ -170,7 +170,7 @@ def push(name: str, file: Path, as_json: bool) -> int:
             _piped() if is_piped else steady_file(file, shown) as found,
             as_text(found, shown) as text,
         ):
-            counts = take(name, source.pushed(text, shown), f"pushed from {shown}")
+            counts = take(name, Batch(source, text, shown), f"pushed from {shown}")
     if as_json:
         showing.print_json(asdict(counts))
     else:

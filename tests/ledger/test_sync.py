@@ -25,6 +25,7 @@ class Tracker:
 
     kind: ClassVar[str] = "windowed"
     contract: ClassVar[Contract] = "events"
+    is_large = False
 
     def plan(self, window: Window) -> Window:
         return window
