@@ -2,16 +2,10 @@
 
 import socket
 import ssl
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from chargeback.errors import Invalid, Refused, Unavailable
 from chargeback.settings import settings
@@ -20,6 +14,8 @@ from chargeback.sources.addresses import open_addresses
 from tests.sources.conftest import ALWAYS
 from tests.sources.fake_web import Answer, Asked, answering
 
+# Of localhost alone, signed by itself, until 2126.
+CERTIFICATE = Path("tests/sources/data/localhost.pem").resolve()
 PRIVATE = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104
     "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "::",
@@ -118,48 +114,21 @@ def test_a_host_that_hides_behind_a_redirect_is_another_host(scheme: str) -> Non
 
 
 def test_the_name_is_what_the_server_and_its_certificate_are_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The connection is made to the checked address, and still it is the name that is verified."""
-    trusted = certificate(tmp_path, "localhost")
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     http_delivery._trust.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, tmp_path / "key.pem")
+    context.load_cert_chain(CERTIFICATE)
     with answering(lambda _: Answer([]), context) as web:
         port = web.url.rpartition(":")[2]
-        assert (
-            list(
-                open_source(
-                    "cost_tracker", {"url": f"https://localhost:{port}/x", "form": "json"}
-                ).read(ALWAYS)
-            )
-            == []
+        by_name, by_address = (
+            open_source("cost_tracker", {"url": f"https://{host}:{port}/x", "form": "json"})
+            for host in ("localhost", "127.0.0.1")
         )
+        assert list(by_name.read(ALWAYS)) == []
         with pytest.raises(Unavailable, match="certificate"):
-            list(
-                open_source(
-                    "cost_tracker", {"url": f"https://127.0.0.1:{port}/x", "form": "json"}
-                ).read(ALWAYS)
-            )
+            list(by_address.read(ALWAYS))
     assert [asked.headers["host"] for asked in web.asked] == [f"localhost:{port}"]
     http_delivery._trust.cache_clear()
-
-
-def certificate(folder: Path, name: str) -> Path:
-    key: Any = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    path = folder / "cert.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    return path
