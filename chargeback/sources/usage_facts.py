@@ -35,7 +35,7 @@ NAMES = (
     "unit",
 )
 FACTS = ("external_id", "usage_at", *NAMES, "quantity", "cost", "currency")
-_MOST_TEXTS = 100_000
+_MOST_NAMES = 100_000
 _FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 _AFTER_LAST = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 
@@ -52,8 +52,8 @@ class UsageFacts:
         self._called = {fact: called.get(fact, fact) for fact in (*FACTS, "tokens")}
         self._currency = currency
         self._may_be_negative = may_be_negative
-        # Texts that passed the checks: few, and repeated in every row.
-        self._known: dict[str, str] = {}
+        # Names that passed the checks together: few, and repeated row after row.
+        self._known: dict[tuple[Any, ...], tuple[str | None, ...]] = {}
 
     def usage(self, position: int, facts: Any) -> Usage | Refusal:
         """The usage that the facts state, or the first thing that is wrong with them."""
@@ -72,25 +72,31 @@ class UsageFacts:
         quantity = checked_quantity(
             get("quantity"), called["quantity"], may_be_negative=self._may_be_negative
         )
-        team, user, agent, account, tag, kind, sku, unit = [
-            self._name(get(fact), fact) for fact in NAMES
-        ]
-        if kind is None or unit is None:
-            fact = "resource_type" if kind is None else "unit"
-            raise Invalid(f"{fact}_missing", f"{called[fact]} is missing; name what was used.")
+        names = self._names(tuple([get(fact) for fact in NAMES]))
         currency, tokens = self._other_currency(get("currency")), get("tokens")
         return Usage._make(
-            (position, external_id, usage_at, team, user, agent, account, tag, kind, sku, unit,
-             quantity, cost, None, None, currency, self._tokens(tokens) if tokens else ())
+            (position, external_id, usage_at, *names, quantity, cost, None, None, currency,
+             self._tokens(tokens) if tokens else ())
         )  # fmt: skip
 
-    def _name(self, given: Any, fact: str) -> str | None:
-        if given.__class__ is str and given in self._known:
+    def _names(self, given: tuple[Any, ...]) -> tuple[str | None, ...]:
+        """The names as they are kept, the resource type and the unit among them."""
+        try:
             return self._known[given]
-        name = checked_name(given, self._called[fact], fact)
-        if name is not None and len(self._known) < _MOST_TEXTS:
-            self._known[name] = name
-        return name
+        except (KeyError, TypeError):
+            return self._checked_names(given)
+
+    def _checked_names(self, given: tuple[Any, ...]) -> tuple[str | None, ...]:
+        called = self._called
+        names = tuple(
+            checked_name(name, called[fact], fact) for fact, name in zip(NAMES, given, strict=True)
+        )
+        for fact in ("resource_type", "unit"):
+            if names[NAMES.index(fact)] is None:
+                raise Invalid(f"{fact}_missing", f"{called[fact]} is missing; name what was used.")
+        if len(self._known) < _MOST_NAMES:
+            self._known[given] = names
+        return names
 
     def _usage_at(self, given: Any) -> datetime:
         called = self._called["usage_at"]
