@@ -85,12 +85,13 @@ _ATTRIBUTED_FROZEN = text("""
         'usage' AS kind, 0 AS of_pool_id, 0 AS reallocation_id,
         NULL::bigint AS of_rule_key, NULL AS of_pool_team, NULL AS of_rule_type
     FROM attributed_cells c JOIN pool_cells h USING (cell_id) JOIN frozen USING (pool_id)
-    JOIN cost_pools p ON p.pool_id = h.pool_id AND p.kind <> 'reversal'
     LEFT JOIN (SELECT reverses_cell_id AS cell_id, sum(quantity) AS quantity, sum(cost) AS cost,
                    sum(record_count) AS record_count
                FROM usage_cells WHERE usage_date = ANY (:days) AND reverses_cell_id IS NOT NULL GROUP BY 1) t
         USING (cell_id)
     WHERE c.usage_date = ANY (:days)
+      AND NOT EXISTS (SELECT FROM usage_cells u WHERE u.cell_id = c.cell_id AND u.reverses_cell_id IS NOT NULL
+                      AND u.usage_date = ANY (:days))
       AND (t.cell_id IS NULL
         OR (c.cost + t.cost, c.quantity + t.quantity, c.record_count + t.record_count) <> (0, 0, 0))
 """)
