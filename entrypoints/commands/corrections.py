@@ -7,6 +7,7 @@ from chargeback.documents import wording
 from chargeback.errors import Invalid
 from chargeback.ledger import ledger_settings, reallocation, withdrawal
 from chargeback.ledger.database import transaction
+from chargeback.ledger.invoices import plain
 from chargeback.periods import Period
 from chargeback.settings import settings
 from entrypoints import showing
@@ -65,7 +66,7 @@ def withdraw(source: str, ids: list[str], reason: str, as_json: bool, dry_run: b
         taken = withdrawal.withdraw(connection, source, ids, reason, asked.actor())
     if as_json:
         said = {"dry_run": True} if dry_run else {}
-        counts = {"withdrawn": taken.count, "raw_cost": taken.raw_cost}
+        counts = {"withdrawn": taken.count, "raw_cost": plain(taken.raw_cost)}
         showing.print_json({"source": source, **counts, **said})
         return 0
     if taken.count:
