@@ -87,8 +87,9 @@ class Window(NamedTuple):
 class World(NamedTuple):
     """What a source may use of the world around it.
 
-    `currency` is what the source counts in where a row says nothing else; `networks` are the private ones it may fetch from; `block` gives the secret in the Prefect Secret
-    block of a name. Units: `timeout_seconds` is the longest wait for one answer.
+    `currency` is what the source counts in where a row says nothing else; `networks` are the private
+    ones it may fetch from; `block` gives the secret in the Prefect Secret block of a name.
+    Units: `timeout_seconds` is the longest wait for one answer.
     """
 
     root: Path

@@ -82,7 +82,8 @@ def _usage(position: int, record: _Fields, owner_tag: str | None) -> Usage:
         UNIT,
         quantity,
         cost,
-        tokens=_tokens(record),
+        # Only what costs nothing at its source may be priced by ours.
+        tokens=() if cost else _tokens(record),
     )
 
 
