@@ -58,7 +58,8 @@ def test_a_page_shows_total_comparison_usage_allocations_and_invoices() -> None:
 def test_a_page_says_what_late_lines_are_for_and_none_where_there_are_none() -> None:
     shown = " ".join(Page(page(make_report(adjustments=(LATE,)), {})).text.split())
     assert "Correction for 2026-09: llm_tokens, billed on INV-20261001-0001" in shown
-    assert "-10 tokens" in shown and "-1.01 USD" in shown
+    assert "-10 tokens" in shown
+    assert "-1.01 USD" in shown
     assert "shared anew" not in Page(page(make_report(), {})).text
 
 
