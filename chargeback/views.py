@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from chargeback.periods import Period
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class LineView:
     quantity: Decimal
     exact: Decimal
     amount: Decimal
+    cause: LineCause = LineCause.USAGE
 
     @property
     def unit_price(self) -> Decimal:
