@@ -6,7 +6,7 @@ from rich.text import Text
 
 from chargeback.documents import wording
 from chargeback.ledger.reconcile import Reconciliation, SourceReconciliation
-from chargeback.ledger.standing import Standing
+from chargeback.ledger.standing import Remark, Standing
 from chargeback.views import InvoiceRow
 from entrypoints import showing
 from models.enums import DocumentKind
@@ -164,5 +164,11 @@ def _waiting(found: Standing) -> list[tuple[str, str]]:
         (found.days_to_allocate, f"{found.days_to_allocate} days that have changed: `chargeback allocate`"),
         (found.not_allocated, f"{no_pool} is not allocated yet"),
         (found.unattributed, f"{nobody} has no owner and is billed to nobody"),
+        *((one.days, _remark(one, found.currency)) for one in found.remarks),
     ]  # fmt: skip
     return [(sentence, "yellow") for waits, sentence in every if waits] or [("nothing", "green")]
+
+
+def _remark(one: Remark, currency: str) -> str:
+    """Why a rule's cost was not divided as it says."""
+    return f"rule {one.rule_id}: {one.reason} ({wording.exact(one.cost)} {currency} in {one.days} days)"

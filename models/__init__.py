@@ -18,8 +18,10 @@ from models.line_allocation import LineAllocation
 from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
+from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
 from models.reallocation import Reallocation
+from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
 from models.usage_batch import UsageBatch
@@ -49,8 +51,10 @@ __all__ = [
     "Membership",
     "NumberCounter",
     "Ownership",
+    "PoolAllocation",
     "PoolCell",
     "Reallocation",
+    "RetiredPoolAllocation",
     "RetiredPoolCell",
     "Team",
     "UsageBatch",

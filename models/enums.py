@@ -61,6 +61,7 @@ class RuleType(StrEnum):
     BY_USER = "by_user"
     FIXED_SPLIT = "fixed_split"
     EQUAL_SPLIT = "equal_split"
+    PROPORTIONAL = "proportional"
     UNATTRIBUTED = "unattributed"
 
 

@@ -31,6 +31,7 @@ _ALLOCATIONS = """
     FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
     LEFT JOIN usage_sources s USING (source_id)
     WHERE p.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY a.usage_date, a.team_id, a.user_id, r.rule_id, r.version, s.name, p.resource_type, p.unit
     ORDER BY a.usage_date, a.team_id COLLATE "C", a.user_id COLLATE "C", r.rule_id COLLATE "C", r.version,
         s.name COLLATE "C", p.resource_type COLLATE "C", p.unit COLLATE "C"

@@ -205,6 +205,9 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
 
 
 _IN_DAYS = "usage_date >= :start AND usage_date < :end"
+# What later stages passed on is borne by those it was passed on to.
+_BORNE = """p.retired_at IS NULL
+          AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)"""
 _CAME_IN = f"(usage_date IS NULL OR ({_IN_DAYS}))"
 
 # Each row says how much of what; a source without any has one row that says nothing.
@@ -234,7 +237,7 @@ _TALLIES = text(f"""
         WHERE {_IN_DAYS} AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
         UNION ALL
         SELECT p.source_id, 'allocated', 1, a.cost FROM allocations a JOIN cost_pools p USING (pool_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
                 WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
@@ -243,7 +246,7 @@ _TALLIES = text(f"""
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
     ) counted USING (source_id)
     GROUP BY s.name, s.role, what ORDER BY s.name COLLATE "C"
 """)  # noqa: S608 - made of constants only

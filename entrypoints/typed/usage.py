@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson
+from entrypoints.typed.parameters import AsJson, DryRun
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -32,17 +32,18 @@ def register(app: App) -> None:
     QUARANTINE.command(waive)
 
 
-def import_file(file: Path, /, *, as_json: AsJson = False) -> int:
+def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = False) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
+    Says how much unbilled cost that moves, in how many days, from whom to whom.
 
     Args:
         file: A YAML file like examples/company.yaml.
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, as_json)
+    return payers.import_file(file, as_json, dry_run)
 
 
 def rules(*, as_json: AsJson = False) -> int:
@@ -101,7 +102,12 @@ def list_sources(*, as_json: AsJson = False) -> int:
 
 
 def sync(
-    source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False
+    source: str | None = None,
+    /,
+    *,
+    period: str | None = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Read new usage from one cost tracker, or from all; rows already held change nothing.
 
@@ -111,7 +117,7 @@ def sync(
     """
     from entrypoints.commands import usage
 
-    return usage.sync(source, period, as_json)
+    return usage.sync(source, period, as_json, dry_run)
 
 
 def withdraw(

@@ -257,6 +257,7 @@ class Books:
         rows = self.query(
             """SELECT a.team_id, a.user_id, sum(a.cost) FROM allocations a
                JOIN cost_pools p USING (pool_id) WHERE p.retired_at IS NULL
+               AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
                AND a.usage_date >= :start AND a.usage_date < :end GROUP BY 1, 2""",
             start=days.start,
             end=days.end,
