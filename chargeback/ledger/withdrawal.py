@@ -15,6 +15,7 @@ from chargeback import money
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit, usage, usage_sources
 from chargeback.ledger.chunks import DayTally
+from chargeback.ledger.invoices import plain
 from chargeback.ledger.reversals import REVERSING, reverse
 
 
@@ -50,7 +51,7 @@ def withdraw(
     usage.mark_days_of(connection, batch_id)
     withdrawn = Withdrawn(
         sum(tally.reversed.count for tally in tallies.values()),
-        money.exact_sum(tally.reversed.raw for tally in tallies.values()),
+        plain(money.exact_sum(tally.reversed.raw for tally in tallies.values())),
     )
     after = {
         "records": withdrawn.count,
