@@ -14,9 +14,6 @@ SOURCES = App(
     group=GROUP,
     group_commands="Commands",
 )
-QUARANTINE = App(
-    name="quarantine", help="Usage rows that were refused.", group=GROUP, group_commands="Commands"
-)
 
 
 def register(app: App) -> None:
@@ -27,9 +24,7 @@ def register(app: App) -> None:
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
     SOURCES.command(list_sources, name="list")
-    app.command(QUARANTINE)
-    QUARANTINE.command(list_quarantine, name="list")
-    QUARANTINE.command(waive)
+    SOURCES.command(zero_cost, name="zero-cost")
 
 
 def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = False) -> int:
@@ -139,33 +134,17 @@ def withdraw(
     return corrections.withdraw(source, list(ids), reason, dry_run, as_json)
 
 
-def list_quarantine(
-    *,
-    state: Literal["open", "waived", "replaced", "all"] = "open",
-    limit: Annotated[int, Parameter(help="How many rows at most.")] = 100,
-    as_json: AsJson = False,
+def zero_cost(
+    name: str, decision: Literal["accept", "reprice", "quarantine"], /, *, as_json: AsJson = False
 ) -> int:
-    """Show the usage rows that were refused, oldest first, each with its reason.
+    """Decide what becomes of a source's usage that has tokens and costs nothing.
+
+    It holds for what is read from now on and for replays.
 
     Args:
-        state: Which rows: waiting for a decision, waived, replaced by a good row, or all.
+        name: Name of the source.
+        decision: Book it as free, price it from the rates, or refuse it until somebody looks.
     """
     from entrypoints.commands import usage
 
-    return usage.list_quarantine(None if state == "all" else state, limit, as_json)
-
-
-def waive(
-    id: int,  # noqa: A002 - what the list calls it
-    /,
-    *,
-    reason: Annotated[str, Parameter(help="Why it is not to be booked; kept in the audit log.")],
-) -> int:
-    """Decide that a refused row is not to be booked.
-
-    Args:
-        id: The row's number in `chargeback quarantine list`.
-    """
-    from entrypoints.commands import usage
-
-    return usage.waive(id, reason)
+    return usage.zero_cost(name, decision, as_json)
