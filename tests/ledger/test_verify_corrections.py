@@ -31,10 +31,10 @@ DAMAGES = (
         "UPDATE usage_records SET cost = cost - 1 WHERE record_count = -1 AND cost = -100",)),
     Damage("a revision follows on none", 1, "revision 5 (80) does not follow on a reversal", (
         "UPDATE usage_records SET revision = 5 WHERE revision = 3",)),
-    Damage("a manifest hides what was taken back", 2, "less 0 taken back, is booked as -20", (
+    Damage("a manifest hides what was taken back", 2, "less 0 taken back, at the rate 1", (
         "ALTER TABLE usage_manifests DROP CONSTRAINT raw_is_ledger_and_residual",
         "UPDATE usage_manifests SET reversed_raw = 0 WHERE changed_count = 1")),
-    Damage("a manifest does not count what was taken back", 14, "came in 110 (3 rows)", (
+    Damage("a manifest does not count what was taken back", 14, "came in 110 (3 rows", (
         "UPDATE usage_manifests SET reversed_count = 0 WHERE changed_count = 1",)),
     Damage("what was taken back whole leaves somebody a share", 3, "is taken back whole, but team search", (
         (f"UPDATE allocations SET cost = cost + CASE team_id WHEN 'etl' THEN 1 ELSE -1 END WHERE {_REVERSALS}"
