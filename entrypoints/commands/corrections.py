@@ -54,20 +54,25 @@ def _show_moved(moved: reallocation.Reallocated, title: str) -> None:
     ], right=numbers, title=title)  # fmt: skip
 
 
-def withdraw(source: str, ids: list[str], reason: str, as_json: bool) -> int:
+def withdraw(source: str, ids: list[str], reason: str, dry_run: bool, as_json: bool) -> int:
     """Take rows back by their ids."""
     if not ids:
         raise Invalid(
             "ids_missing", "name the ids of the usage to withdraw, as the source calls them"
         )
-    with ledger_at_hand(), transaction() as connection:
+    with ledger_at_hand(dry_run), transaction() as connection:
         ledger_settings.check(connection)
         taken = withdrawal.withdraw(connection, source, ids, reason, asked.actor())
     if as_json:
-        showing.print_json({"source": source, "withdrawn": taken.count, "raw_cost": taken.raw_cost})
+        said = {"dry_run": True} if dry_run else {}
+        showing.print_json(
+            {"source": source, "withdrawn": taken.count, "raw_cost": taken.raw_cost, **said}
+        )
     elif taken.count:
         cost = f"{wording.exact(taken.raw_cost)} {settings().currency}"
         showing.say(f"{taken.count} rows of {source} are taken back, {cost} in all.")
     else:
         showing.say("They were taken back already; nothing changed.")
+    if dry_run and not as_json:
+        showing.say_dry_run()
     return 0
