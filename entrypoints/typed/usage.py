@@ -165,7 +165,7 @@ def withdraw(
     """
     from entrypoints.commands import corrections
 
-    return corrections.withdraw(source, list(ids), reason, dry_run, as_json)
+    return corrections.withdraw(source, list(ids), reason, as_json, dry_run)
 
 
 def zero_cost(
