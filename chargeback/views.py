@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from chargeback.attribution import OwnerWanted, Unowned
+from chargeback.money import exact_sum
 from chargeback.periods import Period
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class LineView:
     quantity: Decimal
     exact: Decimal
     amount: Decimal
+    cause: LineCause = LineCause.USAGE
 
     @property
     def unit_price(self) -> Decimal:
@@ -112,6 +115,19 @@ class AllocationRow:
 
 
 @dataclass(frozen=True)
+class AdjustmentRow:
+    """A line of a document that bills no usage of its period: late, corrected or shared anew; `amount` as printed."""
+
+    number: str
+    description: str
+    resource_type: str
+    unit: str
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class InvoiceRow:
     """A document in a list."""
 
@@ -128,6 +144,69 @@ class InvoiceRow:
     due_date: date
     total: Decimal
     currency: str
+
+
+@dataclass(frozen=True)
+class PostedLine:
+    """A line of an issued document as finance posts it; `late_month` begins the month of late usage."""
+
+    position: int
+    description: str
+    resource_type: str
+    unit: str
+    team_id: str | None
+    late_month: date | None
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class PostedDocument:
+    """An issued invoice or credit note as finance posts it; a credit note's amounts are below zero."""
+
+    kind: DocumentKind
+    number: str
+    status: InvoiceStatus
+    payer_id: str | None
+    payer: str
+    cost_center: str | None
+    period: Period
+    issue_date: date
+    due_date: date
+    currency: str
+    subtotal: Decimal
+    tax: Decimal
+    total: Decimal
+    credits_number: str | None
+    lines: tuple[PostedLine, ...]
+
+    @property
+    def title(self) -> str:
+        """What the document is, in words."""
+        return "Credit note" if self.kind is DocumentKind.CREDIT_NOTE else "Invoice"
+
+
+@dataclass(frozen=True)
+class ChargeRow:
+    """What one payer bears of one day, source and rule version; `number` is the issued document it is on.
+
+    Units: `cost` exact in the ledger's currency, `quantity` in `unit`.
+    """
+
+    usage_date: date
+    source: str
+    rule_id: str
+    rule_version: int
+    rule_name: str
+    team_id: str | None
+    user_id: str | None
+    payer_name: str
+    resource_type: str
+    unit: str
+    number: str | None
+    cost: Decimal
+    quantity: Decimal
 
 
 @dataclass(frozen=True)
@@ -150,3 +229,29 @@ class ReportView:
     total_cost: Decimal
     previous_period: Period
     previous_total_cost: Decimal
+    adjustments: tuple[AdjustmentRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnattributedView:
+    """Cost of a period that nobody owns: `cost` of the period's `whole`, by what it bears, and the owners to name.
+
+    `keyless` bears nothing an owner could be named for; `teamless` is of users in no team, who bear it alone.
+    `groups` are the largest, `owners` clear nine tenths of what owners can clear. `billed_team` pays for it, if any.
+    """
+
+    period: Period
+    currency: str
+    cost: Decimal
+    whole: Decimal
+    record_count: int
+    keyless: Decimal
+    teamless: Decimal
+    groups: tuple[Unowned, ...]
+    owners: tuple[OwnerWanted, ...]
+    billed_team: str | None
+
+    @property
+    def cleared(self) -> Decimal:
+        """What naming all of `owners` clears."""
+        return exact_sum(owner.cost for owner in self.owners)

@@ -25,23 +25,33 @@ def usage_sync(
         label = asked_period(period).label if period else None
         rows = [sync_source(name, label) for name in names]
         _tell(record, rows)
-    return record.state(f"{record.counts['new']} new usage records")
+    return record.state(
+        f"{record.counts['new']} new usage records, {record.counts['changed']} changed"
+    )
 
 
 def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
     record.counts = {
         name: sum(row[name] for row in rows)
-        for name in ("received", "new", "unchanged", "quarantined")
+        for name in ("received", "new", "unchanged", "changed", "quarantined")
     }
     for row in rows:
         record.say(
             f"{row['source']}: received {row['received']} rows, {row['new']} new, {row['unchanged']} already held, "
-            f"{row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
+            f"{row['changed']} changed since, {row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
         )
         if row["quarantined"]:
             record.need_a_person(
                 f"{row['quarantined']} rows of {row['source']} were refused; see `chargeback quarantine list`"
             )
+        for sentence in row["doubts"]:
+            record.need_a_person(sentence)
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
-    show_table("usage-sync-sources", rows, "What each source sent and what became of it.")
+    plain = [{k: v for k, v in row.items() if k not in ("drift", "doubts")} for row in rows]
+    show_table("usage-sync-sources", plain, "What each source sent and what became of it.")
+    show_table(
+        "usage-sync-drift",
+        [day for row in rows for day in row["drift"]],
+        "Days on which a source says another total than the ledger holds.",
+    )

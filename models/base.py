@@ -27,7 +27,9 @@ Sign = Annotated[int, mapped_column(SmallInteger)]
 Json = Annotated[Any, mapped_column(JSONB)]
 
 _WORDS = (
+    enums.DeliveryState,
     enums.DocumentKind,
+    enums.FixOperation,
     enums.InvoiceStatus,
     enums.LineCause,
     enums.LineKind,
@@ -37,6 +39,7 @@ _WORDS = (
     enums.RuleType,
     enums.Scope,
     enums.SourceRole,
+    enums.ZeroCost,
 )
 
 

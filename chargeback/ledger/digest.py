@@ -1,6 +1,6 @@
 """One hash that two ledgers share when they say the same, however their work was cut up.
 
-Covers usage facts, refused rows, allocations summed per payer, documents with their lines, and claims
+Covers usage facts, refused rows, allocations summed per payer, reallocations, documents with their lines, and claims
 summed per line. Leaves out what depends on how the work was divided or when it was done: batches, cells,
 pools, runs, the audit log, revisions, clocks and all internal ids. Call it in a `database.snapshot()`.
 """
@@ -15,13 +15,14 @@ from sqlalchemy import Connection, text
 _USAGE = """
     SELECT s.name, external_id, revision, usage_id, usage_at AT TIME ZONE 'UTC', usage_date, charge_date,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, trim_scale(quantity),
-        trim_scale(cost), trim_scale(residual), record_count, content_hash
+        trim_scale(cost), trim_scale(residual), record_count, content_hash, trim_scale(original_cost),
+        original_currency, trim_scale(exchange_rate), trim_scale(repriced)
     FROM usage_records LEFT JOIN usage_sources s USING (source_id)
     ORDER BY usage_id, revision, usage_at, s.name COLLATE "C", external_id COLLATE "C"
 """
 
 _QUARANTINE = """
-    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost)
+    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost), currency, booked_as
     FROM usage_quarantine JOIN usage_sources s USING (source_id) ORDER BY s.name COLLATE "C", row_hash
 """
 
@@ -31,6 +32,7 @@ _ALLOCATIONS = """
     FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
     LEFT JOIN usage_sources s USING (source_id)
     WHERE p.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY a.usage_date, a.team_id, a.user_id, r.rule_id, r.version, s.name, p.resource_type, p.unit
     ORDER BY a.usage_date, a.team_id COLLATE "C", a.user_id COLLATE "C", r.rule_id COLLATE "C", r.version,
         s.name COLLATE "C", p.resource_type COLLATE "C", p.unit COLLATE "C"
@@ -47,9 +49,14 @@ _DOCUMENTS = """
 """
 
 _LINES = """
-    SELECT i.number, l.position, l.kind, l.late_month, l.resource_type, l.unit, l.description, l.team_id,
+    SELECT i.number, l.position, l.kind, l.late_month, l.cause, l.resource_type, l.unit, l.description, l.team_id,
         trim_scale(l.quantity), trim_scale(l.exact_amount), trim_scale(l.amount)
     FROM invoice_lines l JOIN invoices i USING (invoice_id) ORDER BY i.number COLLATE "C", l.position
+"""
+
+_REALLOCATIONS = """
+    SELECT period_start, period_end, reason, booked_by FROM reallocations
+    ORDER BY period_start, period_end, reason COLLATE "C", booked_by COLLATE "C"
 """
 
 _CLAIMS = """
@@ -66,6 +73,7 @@ PARTS = {
     "usage": _USAGE,
     "quarantine": _QUARANTINE,
     "allocations": _ALLOCATIONS,
+    "reallocations": _REALLOCATIONS,
     "documents": _DOCUMENTS,
     "lines": _LINES,
     "claims": _CLAIMS,

@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.ledger.doubts import NO_DOUBTS, Doubts, doubts
+from chargeback.ledger.foreign import ForeignCost, foreign_costs
+from chargeback.ledger.payer_accounts import PayerAccount, payer_accounts
+from chargeback.money import written
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
@@ -32,6 +36,8 @@ class SourceReconciliation:
     `received`: as sent, without what was delivered before. A row refused first and booked later counts
     once, where it was booked. Rows refused without a day that can be read may be of any period: they are
     in `received`, `quarantined` and `waived` of each, and `undated` says how much of these they are.
+    What came in another currency counts at the rate it entered at, and only what was booked of it: what was refused
+    is told in its own currency (`foreign`). `repriced` is what our own rates add to what the source says costs nothing.
     `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
     `residual`: what lies beyond 18 decimals.
     `allocated` is borne by payers or `unattributed`, by nobody; `not_allocated` is in no pool, as is all
@@ -42,6 +48,7 @@ class SourceReconciliation:
     source: str
     role: SourceRole
     received: Tally
+    repriced: Decimal
     reversed: Tally
     ledger: Tally
     residual: Decimal
@@ -60,7 +67,8 @@ class SourceReconciliation:
     def difference(self) -> Decimal:
         """What came in and is nowhere; 0, or the books are broken."""
         kept = (self.ledger.amount, self.residual, self.quarantined.amount, self.waived.amount)
-        return _less(self.received.amount, (self.reversed.amount, *kept))
+        received = money.EXACT.add(self.received.amount, self.repriced)
+        return _less(received, (self.reversed.amount, *kept))
 
     @property
     def allocation_difference(self) -> Decimal:
@@ -75,6 +83,7 @@ class SourceReconciliation:
             "role": self.role.value,
             "received_count": self.received.rows,
             "received": written(self.received.amount),
+            "repriced": written(self.repriced),
             "reversed_count": self.reversed.rows,
             "reversed": written(self.reversed.amount),
             "ledger_count": self.ledger.rows,
@@ -124,7 +133,7 @@ class DocumentReconciliation:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A period reconciled: its sources by name, and the documents that bill any of it, oldest first.
+    """A period reconciled: its sources by name, the documents that bill any of it, oldest first, and its payers.
 
     Cancelled drafts are left out; a cancelled invoice and its credit note are both there and undo each other.
     """
@@ -133,6 +142,9 @@ class Reconciliation:
     currency: str
     sources: tuple[SourceReconciliation, ...]
     documents: tuple[DocumentReconciliation, ...]
+    payers: tuple[PayerAccount, ...]
+    foreign: tuple[ForeignCost, ...] = ()
+    doubts: Doubts = NO_DOUBTS
 
     @property
     def rounding_difference(self) -> Decimal:
@@ -146,9 +158,9 @@ class Reconciliation:
 
     @property
     def difference(self) -> Decimal:
-        """The differences of all sources, without their signs so that they cannot hide each other; 0."""
-        both = (d for s in self.sources for d in (s.difference, s.allocation_difference))
-        return money.exact_sum(d.copy_abs() for d in both)
+        """The differences of all sources and payers, without their signs so that they cannot hide each other; 0."""
+        both = [d for s in self.sources for d in (s.difference, s.allocation_difference)]
+        return money.exact_sum(d.copy_abs() for d in (*both, *(p.difference for p in self.payers)))
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a program to read; exact decimals as text without exponent."""
@@ -157,19 +169,22 @@ class Reconciliation:
             "currency": self.currency,
             "sources": [source.as_json() for source in self.sources],
             "documents": [document.as_json() for document in self.documents],
+            "foreign": [one.as_json() for one in self.foreign],
+            "doubts": self.doubts.as_json(),
+            "payers": [_account_as_json(account) for account in self.payers],
             "rounding_difference": written(self.rounding_difference),
             "rounding_bound": written(self.rounding_bound),
             "difference": written(self.difference),
         }
 
 
-def written(amount: Decimal) -> str:
-    """The amount as text, every digit that counts and no exponent.
-
-    >>> written(Decimal("2.50E-18"))
-    '0.0000000000000000025'
-    """
-    return f"{money.EXACT.normalize(amount):f}"
+def _account_as_json(account: PayerAccount) -> dict[str, str | None]:
+    payer = account.payer
+    amounts = ("borne", "billed", "credited", "charged", "written_off", "waiting", "difference")
+    return {
+        "team_id": payer.team_id if payer else None,
+        "user_id": payer.user_id if payer else None,
+    } | {name: written(getattr(account, name)) for name in amounts}
 
 
 def _less(amount: Decimal, parts: Iterable[Decimal]) -> Decimal:
@@ -188,29 +203,41 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
         currency or settings().currency,
         tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
+        payer_accounts(connection, period),
+        foreign_costs(connection, period),
+        doubts(connection, period),
     )
 
 
 _IN_DAYS = "usage_date >= :start AND usage_date < :end"
+# What later stages passed on is borne by those it was passed on to.
+_BORNE = """p.retired_at IS NULL
+          AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)"""
 _CAME_IN = f"(usage_date IS NULL OR ({_IN_DAYS}))"
+# Of a refused row only what is in the ledger's own currency can be added to the others.
+_OURS = "CASE WHEN currency IS NULL THEN coalesce(raw_cost, 0) ELSE 0 END"
 
 # Each row says how much of what; a source without any has one row that says nothing.
 _TALLIES = text(f"""
     SELECT s.name, s.role, what, sum(rows), sum(amount)
     FROM usage_sources s LEFT JOIN (
         SELECT source_id, 'received' AS what, new_count + changed_count + quarantined_count AS rows,
-            new_raw + changed_raw + quarantined_raw AS amount
+            (new_raw + changed_raw) * exchange_rate
+                + CASE WHEN currency IS NULL THEN quarantined_raw ELSE 0 END AS amount
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'reversed', reversed_count, reversed_raw
+        SELECT source_id, 'repriced', new_count, repriced
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'received', -1, -coalesce(raw_cost, 0) FROM usage_quarantine
+        SELECT source_id, 'reversed', reversed_count, reversed_raw * exchange_rate
+        FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
+        UNION ALL
+        SELECT source_id, 'received', -1, -{_OURS} FROM usage_quarantine
         WHERE state = 'replaced' AND {_CAME_IN}
         UNION ALL
-        SELECT source_id, state, 1, coalesce(raw_cost, 0) FROM usage_quarantine WHERE {_CAME_IN}
+        SELECT source_id, state, 1, {_OURS} FROM usage_quarantine WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'undated', 1, coalesce(raw_cost, 0) FROM usage_quarantine
+        SELECT source_id, 'undated', 1, {_OURS} FROM usage_quarantine
         WHERE usage_date IS NULL AND state <> 'replaced'
         UNION ALL
         SELECT source_id, 'ledger', record_count, cost FROM usage_cells WHERE {_IN_DAYS}
@@ -221,15 +248,16 @@ _TALLIES = text(f"""
         WHERE {_IN_DAYS} AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
         UNION ALL
         SELECT p.source_id, 'allocated', 1, a.cost FROM allocations a JOIN cost_pools p USING (pool_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
-                WHEN i.status = 'cancelled' THEN 'written_off' WHEN i.status IS NOT NULL THEN 'on_drafts'
+                WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
+                WHEN i.status IS NOT NULL THEN 'on_drafts'
                 WHEN a.team_id IS NULL AND a.user_id IS NULL THEN 'unattributed' ELSE 'unclaimed' END, 1, a.cost
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
     ) counted USING (source_id)
     GROUP BY s.name, s.role, what ORDER BY s.name COLLATE "C"
 """)  # noqa: S608 - made of constants only
@@ -256,6 +284,7 @@ def _source(name: str, role: SourceRole, found: dict[str, Tally]) -> SourceRecon
         source=name,
         role=role,
         received=found["received"],
+        repriced=amount.get("repriced", zero),
         reversed=found["reversed"],
         ledger=found["ledger"],
         residual=amount.get("residual", zero),

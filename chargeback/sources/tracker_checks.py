@@ -6,6 +6,7 @@ Owns the names of the tracker's fields, the refusal codes and their sentences.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from chargeback.days import parse_instant
@@ -81,7 +82,19 @@ def _usage(position: int, record: _Fields, owner_tag: str | None) -> Usage:
         UNIT,
         quantity,
         cost,
+        # Only what costs nothing at its source may be priced by ours.
+        tokens=() if cost else _tokens(record),
     )
+
+
+def _tokens(record: _Fields) -> tuple[tuple[str, Decimal], ...]:
+    """How many tokens of each kind; one that is no count is left out, the total has its own check."""
+    found = []
+    for kind in ("prompt", "completion"):
+        with suppress(Invalid):
+            name = f"{kind}_tokens"
+            found.append((kind, checked_quantity(record.get(name), name)))
+    return tuple(found)
 
 
 def _usage_at(record: _Fields) -> datetime:

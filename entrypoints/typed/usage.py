@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson
+from entrypoints.typed.parameters import AsJson, DryRun
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -14,36 +14,32 @@ SOURCES = App(
     group=GROUP,
     group_commands="Commands",
 )
-QUARANTINE = App(
-    name="quarantine", help="Usage rows that were refused.", group=GROUP, group_commands="Commands"
-)
 
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
     app.command(import_file, name="import", group=GROUP)
-    for command in (rules, teams, sync, push):
+    for command in (rules, teams, sync, withdraw, push):
         app.command(command, group=GROUP)
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
     SOURCES.command(list_sources, name="list")
     SOURCES.command(check_source, name="check")
-    app.command(QUARANTINE)
-    QUARANTINE.command(list_quarantine, name="list")
-    QUARANTINE.command(waive)
+    SOURCES.command(zero_cost, name="zero-cost")
 
 
-def import_file(file: Path, /, *, as_json: AsJson = False) -> int:
+def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = False) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
+    Says how much unbilled cost that moves, in how many days, from whom to whom.
 
     Args:
         file: A YAML file like examples/company.yaml.
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, as_json)
+    return payers.import_file(file, as_json, dry_run)
 
 
 def rules(*, as_json: AsJson = False) -> int:
@@ -141,7 +137,12 @@ def list_sources(*, as_json: AsJson = False) -> int:
 
 
 def sync(
-    source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False
+    source: str | None = None,
+    /,
+    *,
+    period: str | None = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Read new usage from one cost tracker, or from all; rows already held change nothing.
 
@@ -151,36 +152,39 @@ def sync(
     """
     from entrypoints.commands import usage
 
-    return usage.sync(source, period, as_json)
+    return usage.sync(source, period, as_json, dry_run)
 
 
-def list_quarantine(
-    *,
-    state: Literal["open", "waived", "replaced", "all"] = "open",
-    limit: Annotated[int, Parameter(help="How many rows at most.")] = 100,
+def withdraw(
+    *ids: str,
+    source: Annotated[str, Parameter(help="The cost tracker they came from.")],
+    reason: Annotated[str, Parameter(help="Why they are not so; kept in the audit log.")],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show the usage rows that were refused, oldest first, each with its reason.
+    """Take usage back that should not be there; what was billed of it goes back to its payers as late lines.
+
+    Where the source delivers it again, it is booked again.
 
     Args:
-        state: Which rows: waiting for a decision, waived, replaced by a good row, or all.
+        ids: The rows' own ids, as their source calls them.
     """
-    from entrypoints.commands import usage
+    from entrypoints.commands import corrections
 
-    return usage.list_quarantine(None if state == "all" else state, limit, as_json)
+    return corrections.withdraw(source, list(ids), reason, dry_run, as_json)
 
 
-def waive(
-    id: int,  # noqa: A002 - what the list calls it
-    /,
-    *,
-    reason: Annotated[str, Parameter(help="Why it is not to be booked; kept in the audit log.")],
+def zero_cost(
+    name: str, decision: Literal["accept", "reprice", "quarantine"], /, *, as_json: AsJson = False
 ) -> int:
-    """Decide that a refused row is not to be booked.
+    """Decide what becomes of a source's usage that has tokens and costs nothing.
+
+    It holds for what is read from now on and for replays.
 
     Args:
-        id: The row's number in `chargeback quarantine list`.
+        name: Name of the source.
+        decision: Book it as free, price it from the rates, or refuse it until somebody looks.
     """
     from entrypoints.commands import usage
 
-    return usage.waive(id, reason)
+    return usage.zero_cost(name, decision, as_json)

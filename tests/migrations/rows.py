@@ -19,6 +19,7 @@ from models import (
     InvoiceLine,
     LedgerSettings,
     LineAllocation,
+    Reallocation,
     UsageBatch,
     UsageCell,
     UsageManifest,
@@ -90,7 +91,8 @@ def make_batch(connection: Connection, source_id: int) -> int:
 def make_manifest(connection: Connection, batch_id: int, **values: Any) -> int:
     """What a batch with nothing in it says, except for `values`."""
     names = {column.name for column in UsageManifest.__table__.columns}
-    nothing: dict[str, Any] = dict.fromkeys(names - {"manifest_id", "batch_id", "usage_date"}, 0)
+    given = {"manifest_id", "batch_id", "usage_date", "currency", "exchange_rate"}
+    nothing: dict[str, Any] = dict.fromkeys(names - given, 0)
     return int(make(connection, UsageManifest, batch_id=batch_id, **nothing | values))
 
 
@@ -124,6 +126,8 @@ def make_facts(connection: Connection) -> None:
     make_manifest(connection, make_batch(connection, make_source(connection)))
     make_record(connection, datetime(2026, 10, 1, tzinfo=UTC))
     make_cell(connection)
+    day = {"period_start": date(2026, 10, 1), "period_end": date(2026, 10, 2)}
+    make(connection, Reallocation, reason="found late", booked_by="ann", **day)
     append(connection, 1)
 
 

@@ -50,7 +50,8 @@ def test_the_trackers_csv_through_a_map_is_what_its_own_reader_reads(tmp_path: P
     path.write_bytes(body_of(json.loads(SAMPLE.read_text())["records"], "csv"))
     own = list(open_source("cost_tracker", {"path": str(path), "form": "csv"}).read(ALWAYS))
     config = {"path": str(path), "form": "csv", "columns": TRACKER, "fixed": {"unit": "Tokens"}}
-    assert list(open_source("mapped_file", config).read(ALWAYS)) == own
+    mapped = list(open_source("mapped_file", config).read(ALWAYS))
+    assert mapped == [row._replace(tokens=()) if isinstance(row, Usage) else row for row in own]
     assert len(own) == 438
 
 

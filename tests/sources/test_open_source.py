@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from chargeback.errors import Invalid, Refused
-from chargeback.settings import settings
-from chargeback.sources import open_source
+from chargeback.errors import Invalid
+from chargeback.sources import currency_of, open_source
 from chargeback.sources.contract import Window
 from tests.sources.conftest import ALWAYS
 
@@ -125,13 +124,11 @@ def test_each_kind_says_what_to_change(kind: str, change: dict[str, Any], says: 
     assert "hunter2" not in refusal.value.message
 
 
-def test_another_currency_than_the_ledgers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_may_count_in_another_currency_than_the_ledgers() -> None:
     config = {"path": "a", "form": "json", "currency": "EUR"}
-    with pytest.raises(Refused, match="in EUR and the ledger's in USD"):
-        open_source("cost_tracker", config)
-    monkeypatch.setenv("CHARGEBACK_CURRENCY", "EUR")
-    settings.cache_clear()
     assert open_source("cost_tracker", config).kind == "cost_tracker"
+    assert currency_of("cost_tracker", config) == "EUR"
+    assert currency_of("cost_tracker", {"path": "a", "form": "json"}) == "USD"
 
 
 def test_a_file_is_read_whole_whatever_is_asked_and_an_address_is_asked_for_the_window() -> None:
