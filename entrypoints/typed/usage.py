@@ -109,7 +109,13 @@ def check_source(name: str, /, *, as_json: AsJson = False) -> int:
     return sources.check(name, as_json)
 
 
-def push(source: str, file: Path, /, *, as_json: AsJson = False) -> int:
+def push(
+    source: str,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    as_json: AsJson = False,
+) -> int:
     """Load usage from a file into a source of kind `push`; rows already held change nothing.
 
     One record or CloudEvent per line, or a JSON list of them.
