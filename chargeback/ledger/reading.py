@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import Chunk, chunks
-from chargeback.sources.contract import Source, Window
+from chargeback.sources.contract import Readable, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ class Order:
     """
 
     name: str
-    source: Source
+    source: Readable
     window: Window
     zone: ZoneInfo
     batch_records: int
