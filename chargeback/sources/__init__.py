@@ -9,19 +9,23 @@ from typing import Any
 
 from chargeback.errors import Invalid, Refused
 from chargeback.settings import settings
-from chargeback.sources.contract import Source
+from chargeback.sources.contract import SnapshotSource, Source
 from chargeback.sources.cost_tracker import CostTracker
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
+from chargeback.sources.focus import Focus
+from chargeback.sources.focus_config import FocusConfig
 
-KINDS = (CostTracker.kind,)
+KINDS = (CostTracker.kind, Focus.kind)
 
 
-def open_source(kind: str, config: Mapping[str, Any]) -> Source:
+def open_source(kind: str, config: Mapping[str, Any]) -> Source | SnapshotSource:
     """The source that `config` describes; nothing is read yet.
 
     Raises Invalid for a kind or a configuration that cannot be, Refused for a currency that is
     not the ledger's.
     """
+    if kind == Focus.kind:
+        return Focus(FocusConfig.of(config), settings().root)
     if kind != CostTracker.kind:
         raise Invalid(
             "source_kind_unknown",

@@ -51,6 +51,28 @@ class Refusal(NamedTuple):
     raw_cost: Decimal | None
 
 
+class Scope(NamedTuple):
+    """What a snapshot delivers whole: one billing period of one account.
+
+    `start <= day < end`. A delivery of the scope replaces what was held of it; `start` and `account`
+    say which scope it is, since an open period's `end` may still move.
+    """
+
+    start: date
+    end: date
+    account: str
+
+
+class Scoped(NamedTuple):
+    """A row of a snapshot and the scope that it belongs to; None where the row does not say which.
+
+    `external_id` of its usage is empty where the source gives rows no id of their own.
+    """
+
+    scope: Scope | None
+    row: Usage | Refusal
+
+
 class Window(NamedTuple):
     """Half-open instants to read, `start <= usage_at < end`; None leaves that end open."""
 
@@ -59,14 +81,10 @@ class Window(NamedTuple):
 
 
 class Source(Protocol):
-    """A configured cost tracker.
-
-    `events`: rows with an id of their own, each delivered any number of times.
-    `snapshots`: a whole scope delivered again replaces what was held.
-    """
+    """A configured cost tracker whose rows have an id of their own, each delivered any number of times."""
 
     kind: ClassVar[str]
-    contract: ClassVar[Literal["events", "snapshots"]]
+    contract: ClassVar[Literal["events"]]
 
     @property
     def is_read_whole(self) -> bool:
@@ -75,4 +93,15 @@ class Source(Protocol):
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """Everything the tracker has in the window, in its own order, in bounded memory."""
+        ...
+
+
+class SnapshotSource(Protocol):
+    """A configured cost tracker that delivers whole scopes; each delivery replaces what was held of them."""
+
+    kind: ClassVar[str]
+    contract: ClassVar[Literal["snapshots"]]
+
+    def read(self, window: Window) -> Iterator[Scoped]:
+        """Every row of every scope the tracker has for the window, in its own order, in bounded memory."""
         ...

@@ -45,7 +45,7 @@ class CostTracker:
     """
 
     kind: ClassVar[str] = "cost_tracker"
-    contract: ClassVar[Literal["events", "snapshots"]] = "events"
+    contract: ClassVar[Literal["events"]] = "events"
 
     def __init__(self, config: CostTrackerConfig, root: Path, timeout_seconds: Decimal) -> None:
         self.config = config

@@ -21,17 +21,26 @@ def csv_rows(
     rows. Raises Invalid (`delivery_invalid`) naming `name` and the line when the header is not
     the contract's, or quotes are broken so that no later row can be trusted.
     """
-    rows = _rows(text, name)
-    _, header = next(rows, (0, None))
-    if header is None:
-        raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+    header, rows = csv_table(text, name)
     order = _order(header, columns, name)
     width, is_in_order = len(header), order == list(range(len(header)))
     for line, cells in rows:
         if len(cells) == width:
             yield line, cells if is_in_order else [cells[place] for place in order], cells
-        elif cells:
+        else:
             yield line, None, cells
+
+
+def csv_table(text: TextIOBase, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header, and each row below it as (its first line, its cells); blank lines are no rows.
+
+    Raises Invalid (`delivery_empty`) where there is no header.
+    """
+    rows = _rows(text, name)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+    return header, rows
 
 
 def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -39,7 +48,8 @@ def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         for cells in reader:
-            yield line, cells
+            if cells:
+                yield line, cells
             line = reader.line_num + 1
     except csv.Error as fault:
         raise Invalid(
