@@ -72,7 +72,9 @@ def table_in(file: IO[bytes], name: str, wanted: Collection[str]) -> Iterator[Ta
 def _csv_tables(file: IO[bytes], name: str) -> Iterator[Table]:
     with as_text(file, name) as text:
         header, rows = csv_table(text, name)
-        yield Table(header, (TableRow(line, cast("list[str | None]", cells)) for line, cells in rows))
+        yield Table(
+            header, (TableRow(line, cast("list[str | None]", cells)) for line, cells in rows)
+        )
 
 
 @contextmanager

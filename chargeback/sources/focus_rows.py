@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -64,7 +65,9 @@ class FocusRows:
     Columns are found in any case and order; optional ones may be absent, unknown ones are not read.
     """
 
-    def __init__(self, header: Sequence[str], config: FocusConfig, name: str) -> None:
+    def __init__(
+        self, header: Sequence[str], config: FocusConfig, ledger_currency: str, name: str
+    ) -> None:
         self._config = config
         self._header = list(header)
         self._nulls = frozenset({None, *config.null_words})
@@ -80,6 +83,7 @@ class FocusRows:
         self._kinds = _Meanings(self._kind_of)
         self._owners = _Meanings(self._owners_of)
         self._resources = _Meanings(self._resource_of)
+        self._currencies = _Meanings(partial(_other_currency, config, ledger_currency))
         self._scopes: dict[tuple[Any, ...], Scope] = {}
         self._names: dict[str | None, str | None] = dict.fromkeys(self._nulls)
 
@@ -92,7 +96,9 @@ class FocusRows:
             kind: _Kind = self._kinds[self._pick_kind(cells)]
             team_id, user_id, owner_tag = self._owners[self._pick_tags(cells)]
             agent_id = self._resources[self._pick_resources(cells)]
-            cost, consumed, consumed_unit, priced, pricing_unit, currency = self._pick_numbers(cells)
+            cost, consumed, consumed_unit, priced, pricing_unit, currency = self._pick_numbers(
+                cells
+            )
             quantity, unit = self._quantity(consumed, consumed_unit, priced, pricing_unit)
             usage = Usage(
                 position,
@@ -110,7 +116,7 @@ class FocusRows:
                 self._cost(cost),
                 times.usage_date,
                 times.charge_date,
-                self._currency(currency),
+                self._currencies[currency],
             )
         except Invalid as fault:
             return self._refused(position, cells, fault)
@@ -235,21 +241,14 @@ class FocusRows:
             number = decimal_of(plain)
             enter(number)
         except Invalid as fault:
-            raise Invalid("number_invalid", f"{column}: {fault}{self._number_hint(plain)}") from None
+            raise Invalid(
+                "number_invalid", f"{column}: {fault}{self._number_hint(plain)}"
+            ) from None
         return number
 
     def _number_hint(self, text: str) -> str:
         is_us = self._config.numbers == "plain" and _US_NUMBER.fullmatch(text)
         return " If it means 1234.50, set the source's `numbers` to us." if is_us else ""
-
-    def _currency(self, cell: str | None) -> str | None:
-        if cell in self._nulls:
-            return self._config.currency
-        if cell not in self._names:
-            if not re.fullmatch("[A-Z]{3}", str(cell)):
-                raise Invalid("currency_invalid", f"{CURRENCY} is no code like USD.")
-            self._names[cell] = cell
-        return self._names[cell]
 
     def _scope(self, times: RowTimes, account: str) -> Scope:
         key = (times.period_start, times.period_end, account)
@@ -282,7 +281,8 @@ def place_of(header: Sequence[str], config: FocusConfig, name: str) -> dict[str,
         folded = column.strip().casefold()
         if folded in order:
             raise Invalid(
-                "delivery_invalid", f"{name} names the column {column[:80]!r} twice; export it again."
+                "delivery_invalid",
+                f"{name} names the column {column[:80]!r} twice; export it again.",
             )
         order[folded] = place
     for column in (*TIMES, config.cost_metric):
@@ -295,6 +295,14 @@ def place_of(header: Sequence[str], config: FocusConfig, name: str) -> dict[str,
     return order
 
 
+def _other_currency(config: FocusConfig, ledger_currency: str, cell: str | None) -> str | None:
+    """What a row is in where that is not the ledger's currency."""
+    code = config.currency if cell is None or cell in config.null_words else cell.strip()
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise Invalid("currency_invalid", f"{CURRENCY} is no code like USD.")
+    return None if code == ledger_currency else code
+
+
 def _shown(cell: Any) -> str:
     text = _storable(str(cell))
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
@@ -302,4 +310,3 @@ def _shown(cell: Any) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-

@@ -13,9 +13,7 @@ from chargeback.errors import Invalid
 from chargeback.quoting import quoted
 
 DateOrder = Literal["month/day/year", "day/month/year"]
-_SHORT = re.compile(
-    r"(\d{1,2})/(\d{1,2})/(\d{4}|\d\d)(?: (\d{1,2}):(\d\d)(?::(\d\d))?)?", re.ASCII
-)
+_SHORT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d\d)(?: (\d{1,2}):(\d\d)(?::(\d\d))?)?", re.ASCII)
 _ONE_DAY = timedelta(days=1)
 
 
@@ -84,9 +82,8 @@ def _short_moment(
     month, day = (first, second) if order == "month/day/year" else (second, first)
     year += 2000 if len(match[3]) == 2 else 0
     try:
-        found = datetime(
-            year, month, day, *(int(part or 0) for part in match.groups()[3:]), tzinfo=UTC
-        )
+        hour, minute, seconds = (int(part or 0) for part in match.groups()[3:])
+        found = datetime(year, month, day, hour, minute, seconds, tzinfo=UTC)
     except ValueError:
         raise Invalid(
             "time_invalid", f"{column}: {quoted(text)} is not in the calendar as {order}."

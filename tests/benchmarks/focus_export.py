@@ -40,7 +40,13 @@ def _row(chance: random.Random, start: datetime, accounts: int, more_micros: int
     category, service, unit = SERVICES[resource % len(SERVICES)]
     micros, quantity = chance.randrange(100, 90_000) + more_micros, chance.randrange(1, 10**9)
     cost, used = f"0.{micros:06d}", f"{quantity // 10**6}.{quantity % 10**6:06d}"
-    tags = json.dumps({"application": f"app-{resource % 300}", "environment": "prod", "team": f"team-{account:05d}"})
+    tags = json.dumps(
+        {
+            "application": f"app-{resource % 300}",
+            "environment": "prod",
+            "team": f"team-{account:05d}",
+        }
+    )
     at = f"{start:%Y-%m-%dT%H}:00:00Z"
     until = f"{start + timedelta(hours=1):%Y-%m-%dT%H}:00:00Z"
     return [
@@ -48,6 +54,7 @@ def _row(chance: random.Random, start: datetime, accounts: int, more_micros: int
         "Usage", "", f"$0.40 per {unit} of {service}", "Usage-Based", until, at, "", used,
         unit, cost, "0.4", cost, "Cloud Inc.", cost,
         "0.4", "Standard", used, unit, "Cloud", "Cloud Inc.",
-        "eu-west-1", "EU (Ireland)", f"arn:cloud:{service}:{account:05d}:resource/{resource:08x}", "", "", category, service,
+        "eu-west-1", "EU (Ireland)",
+        f"arn:cloud:{service}:{account:05d}:resource/{resource:08x}", "", "", category, service,
         f"SKU{resource % 40}", f"SKU{resource % 40}.P1", f"{account:012d}", f"Account {account}", tags,
     ]  # fmt: skip
