@@ -34,6 +34,7 @@ _WORDS = (
     enums.QuarantineState,
     enums.RuleType,
     enums.Scope,
+    enums.SnapshotState,
     enums.SourceRole,
 )
 

@@ -70,3 +70,12 @@ class QuarantineState(StrEnum):
     OPEN = "open"
     WAIVED = "waived"
     REPLACED = "replaced"
+
+
+class SnapshotState(StrEnum):
+    """Where a snapshot that was refused whole stands."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPLACED = "replaced"

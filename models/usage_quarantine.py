@@ -13,6 +13,8 @@ from models.enums import QuarantineState
 class UsageQuarantine(Base):
     """A refused row as it came, with its line and the reason, until it is replaced or waived.
 
+    A row of a snapshot is decided with the whole of it.
+
     Units: `position` the row's place in its delivery from 1; `raw_cost` NULL where
     none can be read.
     """
@@ -34,8 +36,10 @@ class UsageQuarantine(Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     decision: Mapped[str | None]
+    snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("usage_snapshots.snapshot_id"))
 
     __table_args__ = (
         UniqueConstraint("source_id", "row_hash"),
         Index(None, "source_id", "external_id", postgresql_where=text("state = 'open'")),
+        Index(None, "snapshot_id", postgresql_where=text("snapshot_id IS NOT NULL")),
     )

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, Number, RawAmount, Sign
@@ -16,7 +16,7 @@ class UsageRecord(Base):
     What the tracker reported is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
     billing zone, `charge_date` the day whose owners and rules it is charged under.
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
-    or -1 for a reversal.
+    or -1 for a reversal. `scope_id` is the scope that a snapshot's record is held of.
     """
 
     __tablename__ = "usage_records"
@@ -42,5 +42,9 @@ class UsageRecord(Base):
     residual: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
     record_count: Mapped[Sign] = mapped_column(default=1, server_default=text("1"))
     content_hash: Mapped[UUID]
+    scope_id: Mapped[int | None]
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (usage_at)"}
+    __table_args__ = (
+        Index("held_of_scope", "scope_id", postgresql_where=text("scope_id IS NOT NULL")),
+        {"postgresql_partition_by": "RANGE (usage_at)"},
+    )
