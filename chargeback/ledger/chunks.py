@@ -21,10 +21,14 @@ from chargeback.ledger.staging import escaped
 from chargeback.periods import day_of
 from chargeback.sources.contract import Refusal, Usage
 
-# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
-STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
+# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed; days that
+# a source gives itself are hashed behind them.
+STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, external_id text, residual numeric, content_hash uuid,
     usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
+
+# The code of a row that contradicts another one of its own delivery.
+REPEATED = "repeated"
 
 
 @dataclass
@@ -45,16 +49,18 @@ class Tally:
 
 @dataclass
 class DayTally:
-    """What a batch received of one day; what is in no other tally is new."""
+    """What a batch received of one day, what of it is in no other tally being new; `reversed` is what it took back."""
 
     received: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
+    changed: Tally = field(default_factory=Tally)
     quarantined: Tally = field(default_factory=Tally)
+    reversed: Tally = field(default_factory=Tally)
 
     @property
     def new(self) -> Tally:
-        """Rows that became records."""
-        return self.received - self.unchanged - self.quarantined
+        """Rows of ids that are not held, or were taken back."""
+        return self.received - self.unchanged - self.changed - self.quarantined
 
 
 class Repeat(NamedTuple):
@@ -108,7 +114,9 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     seen: dict[str, bytes] = {}
     dimensions: dict[tuple[Any, ...], str] = {}
     quantities: dict[Decimal, str] = {}
-    usage_date = utc_date = date.min
+    usage_date = charge_date = date.min
+    dated: tuple[date | None, ...] = ()
+    own_days = ""
     received = Tally()
     for row in rows:
         chunk.size += 1
@@ -116,11 +124,11 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
             continue
         external_id, usage_at, raw_quantity, raw_cost = row[1], row[2], row[11], row[12]
-        if (day := usage_at.date()) != utc_date or not is_utc:
-            utc_date = day
-            usage_date = day if is_utc else usage_at.astimezone(zone).date()
+        if (named := (usage_at.date(), row[13], row[14])) != dated or not is_utc:
+            dated = named
+            usage_date, charge_date, own_days = _days_of(row, zone)
             received = chunk.tallies[usage_date].received
-            chunk.months.add((day.year, day.month))
+            chunk.months.add((usage_at.year, usage_at.month))
         try:
             cost, residual = money.enter(raw_cost)
             quantity = quantities.get(raw_quantity) or quantities.setdefault(
@@ -133,7 +141,7 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             row[3:11], "\t".join(map(escaped, row[3:11]))
         )
         facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
-        content = sha256(facts.encode()).digest()[:16]
+        content = sha256(f"{facts}{own_days}".encode()).digest()[:16]
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
         received.count += 1
@@ -146,12 +154,20 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
                 chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
             continue
         write(
-            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
-            f"\t{residual}\t{content.hex()}\t{facts}\n"
+            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{charge_date}"
+            f"\t{escaped(external_id)}\t{residual}\t{content.hex()}\t{facts}\n"
         )
         positions.append(row[0])
     chunk.buffer.seek(0)
     return chunk
+
+
+def _days_of(row: Usage, zone: ZoneInfo) -> tuple[date, date, str]:
+    """The days a row is booked and charged on, and how they are hashed where the source gives them itself."""
+    usage_date = row.usage_date or day_of(row.usage_at, zone)
+    charge_date = row.charge_date or usage_date
+    is_own = row.usage_date is not None or row.charge_date is not None
+    return usage_date, charge_date, f"\t{usage_date}\t{charge_date}" if is_own else ""
 
 
 def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
@@ -160,7 +176,7 @@ def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Re
         "find out which is right, then waive this one"
     )
     kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    refusal = _refusal(row, "changed", reason)._replace(row=as_kept(kept))
+    refusal = _refusal(row, REPEATED, reason)._replace(row=as_kept(kept))
     return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 

@@ -97,7 +97,9 @@ def _prepare(rows: Iterable[Scoped], numbers: _Numbers) -> SnapshotChunk:
         chunk.size += 1
         number, name = numbers.of(scope)
         if isinstance(row, Usage) and row.currency is not None:
-            row = _refusal(row, "currency_other", f"It is in {row.currency}, which has no rate yet.")
+            row = _refusal(
+                row, "currency_other", f"It is in {row.currency}, which has no rate yet."
+            )
         if isinstance(row, Refusal):
             chunk.refusals.append((number, row))
             continue

@@ -121,7 +121,11 @@ _KEEP_ROWS = text(f"""
 
 
 def _hold_back(
-    connection: Connection, held: HeldScope, delivered: DeliveredScope, found: Difference, reasons: list[str]
+    connection: Connection,
+    held: HeldScope,
+    delivered: DeliveredScope,
+    found: Difference,
+    reasons: list[str],
 ) -> ScopeCounts:
     """Keep the delivery whole until a person decides; one that waits or was decided so already changes nothing."""
     rows, raw = connection.execute(_CONTENT, {"number": delivered.number}).one()
@@ -131,8 +135,12 @@ def _hold_back(
     if latest and latest.content_hash == content_hash and not _is_new_again(latest.state, found):
         is_waiting = latest.state == SnapshotState.WAITING
         waiting = found.delivered.rows if is_waiting else 0
-        return ScopeCounts(received, unchanged=received - waiting, waiting=waiting, received_raw=raw)
-    replace_waiting(connection, held, "the scope was delivered again, and that delivery waits in its place")
+        return ScopeCounts(
+            received, unchanged=received - waiting, waiting=waiting, received_raw=raw
+        )
+    replace_waiting(
+        connection, held, "the scope was delivered again, and that delivery waits in its place"
+    )
     snapshot_id: int = connection.execute(
         _KEEP,
         {
@@ -146,7 +154,10 @@ def _hold_back(
     if delivered.refusals:
         _quarantine(connection, held, delivered, snapshot_id, content_hash)
     return ScopeCounts(
-        received, quarantined=len(delivered.refusals), waiting=found.delivered.rows, received_raw=raw
+        received,
+        quarantined=len(delivered.refusals),
+        waiting=found.delivered.rows,
+        received_raw=raw,
     )
 
 
@@ -171,7 +182,11 @@ _QUARANTINE = text("""
 
 
 def _quarantine(
-    connection: Connection, held: HeldScope, delivered: DeliveredScope, snapshot_id: int, content_hash: UUID
+    connection: Connection,
+    held: HeldScope,
+    delivered: DeliveredScope,
+    snapshot_id: int,
+    content_hash: UUID,
 ) -> None:
     """Keep each refused row for people to look at, in a batch that received nothing else."""
     batch_id = usage.open_batch(connection, held.source_id, delivered.delivery)

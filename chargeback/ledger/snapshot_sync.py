@@ -16,7 +16,14 @@ from chargeback.ledger import usage
 from chargeback.ledger.database import engine, ledger_url, transaction, translated
 from chargeback.ledger.reading import Order, read_snapshot_ahead
 from chargeback.ledger.snapshot_rows import DELIVERED, NO_SCOPE
-from chargeback.ledger.snapshot_settling import DeliveredScope, ScopeCounts, settle
+from chargeback.ledger.snapshot_settling import (
+    DeliveredScope,
+    ScopeCounts,
+    lock_source,
+    replace_waiting,
+    settle,
+)
+from chargeback.ledger.snapshots import find_scope
 from chargeback.ledger.staging import append_text
 from chargeback.ledger.usage_sources import KeptSource
 from chargeback.sources.contract import Refusal, Scope
@@ -114,9 +121,8 @@ def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
 
 def _settle_unplaced(connection: Connection, source: KeptSource) -> None:
     """Rows that did not say which scope they belong to are settled by a delivery in which every row does."""
-    from chargeback.ledger.snapshot_settling import lock_source, replace_waiting
-    from chargeback.ledger.snapshots import find_scope
-
     lock_source(connection, source.source_id)
     held = find_scope(connection, source.source_id, source.name, None)
-    replace_waiting(connection, held, "delivered again, and every row says which scope it belongs to")
+    replace_waiting(
+        connection, held, "delivered again, and every row says which scope it belongs to"
+    )

@@ -127,7 +127,8 @@ def _extent(
     connection: Connection, rows: str, values: dict[str, Any], count: str = "count(*)"
 ) -> Extent:
     found = connection.execute(
-        text(f"SELECT {count}, sum(cost) FROM {rows}"), values  # noqa: S608 - made of constants only
+        text(f"SELECT {count}, sum(cost) FROM {rows}"),
+        values,  # noqa: S608 - made of constants only
     ).one()
     return Extent(int(found[0] or 0), found[1] or Decimal(0))
 
@@ -210,7 +211,9 @@ def _received(connection: Connection, number: int) -> dict[date | None, DayTally
 def _by_day(connection: Connection, rows: str, number: int) -> list[Any]:
     return list(
         connection.execute(
-            text(f"SELECT usage_date, count(*), sum(cost + residual) FROM {rows} GROUP BY usage_date"),  # noqa: S608
+            text(
+                f"SELECT usage_date, count(*), sum(cost + residual) FROM {rows} GROUP BY usage_date"
+            ),  # noqa: S608
             {"number": number},
         )
     )
@@ -247,5 +250,6 @@ def _count_unchanged(
     for day, tally in tallies.items():
         booked = new.get(day, Tally())
         tally.unchanged.add(
-            money.EXACT.subtract(tally.received.raw, booked.raw), tally.received.count - booked.count
+            money.EXACT.subtract(tally.received.raw, booked.raw),
+            tally.received.count - booked.count,
         )

@@ -4,8 +4,8 @@ Owns the order: read ahead (`reading`), load, move the cursor with the last batc
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +13,8 @@ from chargeback import money
 from chargeback.ledger import ledger_settings, usage, usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
+from chargeback.ledger.snapshot_settling import ScopeCounts
+from chargeback.ledger.snapshot_sync import sync_snapshot
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import open_source
@@ -21,28 +23,46 @@ from chargeback.sources.contract import Window
 
 @dataclass(frozen=True)
 class SyncCounts:
-    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked)."""
+    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
+
+    `reversed` are rows that a snapshot no longer has; `waiting` are rows of snapshots that a person has to
+    decide on.
+    """
 
     source: str
     batches: int = 0
     received: int = 0
     new: int = 0
     unchanged: int = 0
+    changed: int = 0
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
+    reversed: int = 0
+    waiting: int = 0
 
     def plus(self, batch: usage.BatchCounts) -> "SyncCounts":
         """These counts with one more batch."""
-        return SyncCounts(
-            self.source,
-            self.batches + 1,
-            self.received + batch.received,
-            self.new + batch.new,
-            self.unchanged + batch.unchanged,
-            self.quarantined + batch.quarantined,
-            money.EXACT.add(self.received_raw, batch.received_raw),
-            money.EXACT.add(self.new_cost, batch.new_cost),
+        return replace(self._plus(batch), changed=self.changed + batch.changed)
+
+    def plus_scope(self, scope: ScopeCounts) -> "SyncCounts":
+        """These counts with one more scope of a snapshot."""
+        return replace(
+            self._plus(scope),
+            reversed=self.reversed + scope.reversed,
+            waiting=self.waiting + scope.waiting,
+        )
+
+    def _plus(self, part: usage.BatchCounts | ScopeCounts) -> "SyncCounts":
+        return replace(
+            self,
+            batches=self.batches + 1,
+            received=self.received + part.received,
+            new=self.new + part.new,
+            unchanged=self.unchanged + part.unchanged,
+            quarantined=self.quarantined + part.quarantined,
+            received_raw=money.EXACT.add(self.received_raw, part.received_raw),
+            new_cost=money.EXACT.add(self.new_cost, part.new_cost),
         )
 
 
@@ -78,22 +98,48 @@ def sync(
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
     order = Order(name, tracker, planned, settings().zone, settings().batch_records)
-    counts, is_last = SyncCounts(name), False
+    delivered = _events if tracker.contract == "events" else _snapshot
+    counts = SyncCounts(name)
+    for counts in delivered(order, source, _delivery(asked), cursor_at):
+        if say:
+            say(counts)
+    return counts
+
+
+def _events(
+    order: Order, source: usage_sources.KeptSource, delivery: str, cursor_at: datetime | None
+) -> Iterator[SyncCounts]:
+    """Load batch by batch; the cursor moves with the last one."""
+    counts, is_last, first_batch_id = SyncCounts(source.name), False, None
     for chunk in read_ahead(order):
-        is_last = chunk.size < settings().batch_records
+        is_last = chunk.size < order.batch_records
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
+            batch = usage.load(
+                connection, source.source_id, delivery, chunk, moved_to, first_batch_id
+            )
+        first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch)
-        if say:
-            say(counts)
+        yield counts
     if not is_last and cursor_at is not None:
         # Nothing came, or the last batch was full and could not be told from those before it.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
-    return counts
+
+
+def _snapshot(
+    order: Order, source: usage_sources.KeptSource, delivery: str, cursor_at: datetime | None
+) -> Iterator[SyncCounts]:
+    """Settle scope by scope; the cursor moves behind the last one."""
+    counts = SyncCounts(source.name)
+    for scope in sync_snapshot(order, source, delivery):
+        counts = counts.plus_scope(scope)
+        yield counts
+    if cursor_at is not None:
+        with transaction() as connection:
+            usage.move_cursor(connection, source.source_id, cursor_at)
 
 
 def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:

@@ -104,7 +104,9 @@ def reject(snapshot_id: int, reason: str, actor: str) -> Decided:
 def _waiting(connection: Connection, snapshot_id: int, reason: str) -> tuple[Any, str]:
     """The delivery, which waits, and its source's role; its source's turn is ours."""
     if not reason.strip():
-        raise Invalid("reason_missing", f"say why you decide so on snapshot {snapshot_id}: --reason '...'")
+        raise Invalid(
+            "reason_missing", f"say why you decide so on snapshot {snapshot_id}: --reason '...'"
+        )
     role = lock_source(connection, _find(connection, snapshot_id).source_id)
     found = _find(connection, snapshot_id)
     if found.state != SnapshotState.WAITING:
@@ -117,7 +119,9 @@ def _waiting(connection: Connection, snapshot_id: int, reason: str) -> tuple[Any
 
 
 def _find(connection: Connection, snapshot_id: int) -> Any:
-    found = connection.execute(text(f"{_ROWS} WHERE n.snapshot_id = :id"), {"id": snapshot_id}).first()
+    found = connection.execute(
+        text(f"{_ROWS} WHERE n.snapshot_id = :id"), {"id": snapshot_id}
+    ).first()
     if found is None:
         raise NotFound(
             "snapshot_not_found",
