@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         Decimal(10),
         gt=0,
         le=100,
-        description="A snapshot waits for a person when its rows or its cost fell by this share of what is held, or more.",
+        description="How far rows or cost of a snapshot may fall; one that fell so far waits for a person.",
     )
     unattributed_team: str | None = Field(
         None,

@@ -31,7 +31,7 @@ def usage_sync(
 def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
     record.counts = {
         name: sum(row[name] for row in rows)
-        for name in ("received", "new", "unchanged", "quarantined")
+        for name in ("received", "new", "unchanged", "reversed", "quarantined", "waiting")
     }
     for row in rows:
         record.say(
@@ -41,6 +41,11 @@ def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
         if row["quarantined"]:
             record.need_a_person(
                 f"{row['quarantined']} rows of {row['source']} were refused; see `chargeback quarantine list`"
+            )
+        if row["waiting"]:
+            record.need_a_person(
+                f"{row['waiting']} rows of snapshots of {row['source']} wait for a decision; "
+                "see `chargeback snapshots list`"
             )
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")

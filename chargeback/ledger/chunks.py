@@ -23,8 +23,8 @@ from chargeback.sources.contract import Refusal, Usage
 
 # From usage_at on, the columns are the facts that decide money, in the order in which they are hashed; days that
 # a source gives itself are hashed behind them.
-STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, external_id text, residual numeric, content_hash uuid,
-    usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
+STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, external_id text, residual numeric,
+    content_hash uuid, usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
 
 # The code of a row that contradicts another one of its own delivery.

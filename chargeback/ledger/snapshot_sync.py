@@ -84,26 +84,27 @@ def sync_snapshot(order: Order, source: KeptSource, delivery: str) -> Iterator[S
 
 @contextmanager
 def _session(source_id: int) -> Iterator[Connection]:
-    """A connection of its own, which keeps what is staged over several transactions, and the source's turn."""
+    """A session of its own, which keeps what is staged over several transactions, and the source's turn.
+
+    Both end with the session, whatever happens in it, so it is never used again.
+    """
     with translated(), engine(ledger_url()).connect() as connection:
-        turn = {"key": f"snapshot of source {source_id}"}
-        with connection.begin():
-            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:key, 0))"), turn)
         try:
+            with connection.begin():
+                connection.execute(
+                    text(
+                        "SELECT pg_advisory_lock(hashtextextended('snapshot of source ' || :id, 0))"
+                    ),
+                    {"id": str(source_id)},
+                )
             yield connection
         finally:
-            if not connection.invalidated and not connection.closed:
-                with connection.begin():
-                    connection.execute(text("DROP TABLE IF EXISTS pg_temp.delivered"))
-                    connection.execute(
-                        text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), turn
-                    )
+            connection.invalidate()
 
 
 def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
     found = _Delivery(delivery)
     with connection.begin():
-        connection.execute(text("DROP TABLE IF EXISTS pg_temp.delivered"))
         connection.execute(text(f"CREATE TEMPORARY TABLE delivered ({DELIVERED})"))
     for chunk in read_snapshot_ahead(order):
         found.size += chunk.size

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from chargeback import money
 from chargeback.identity import length_prefixed
@@ -80,6 +80,11 @@ def find_scope(
     return HeldScope(found.scope_id, source_id, source_name, longest)
 
 
+_DELIVERED_EXTENT = text("SELECT count(*), sum(cost) FROM delivered WHERE scope_no = :number")
+_HELD_EXTENT = text("""
+    SELECT sum(record_count), sum(cost) FROM usage_records
+    WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to
+""")
 _ANY_HELD = text("""
     SELECT EXISTS (SELECT FROM usage_records
         WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to)
@@ -104,16 +109,11 @@ _NOTHING_HELD = text("""
 def compare(connection: Connection, held: HeldScope, number: int) -> Difference:
     """The scope delivered under `number` beside what is held; leaves `compared` with what differs."""
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.compared"))
-    delivered = _extent(connection, "delivered WHERE scope_no = :number", {"number": number})
+    delivered = _extent(connection, _DELIVERED_EXTENT, {"number": number})
     if not connection.execute(_ANY_HELD, held.bounds).scalar_one():
         connection.execute(_NOTHING_HELD)
         return Difference(delivered, Extent(0, Decimal(0)), delivered.rows, 0)
-    before = _extent(
-        connection,
-        "usage_records WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to",
-        held.bounds,
-        "sum(record_count)",
-    )
+    before = _extent(connection, _HELD_EXTENT, held.bounds)
     connection.execute(_COMPARED, {"number": number, **held.bounds})
     connection.execute(text("ANALYZE pg_temp.compared"))
     new, missing = connection.execute(
@@ -123,14 +123,9 @@ def compare(connection: Connection, held: HeldScope, number: int) -> Difference:
     return Difference(delivered, before, int(new), int(missing))
 
 
-def _extent(
-    connection: Connection, rows: str, values: dict[str, Any], count: str = "count(*)"
-) -> Extent:
-    found = connection.execute(
-        text(f"SELECT {count}, sum(cost) FROM {rows}"),
-        values,  # noqa: S608 - made of constants only
-    ).one()
-    return Extent(int(found[0] or 0), found[1] or Decimal(0))
+def _extent(connection: Connection, query: TextClause, values: dict[str, Any]) -> Extent:
+    rows, cost = connection.execute(query, values).one()
+    return Extent(int(rows or 0), cost or Decimal(0))
 
 
 # A row's id is what it says and which of the rows that say the same it is; one that was taken back is never
@@ -201,22 +196,19 @@ def book(
     return usage.counts_of(connection, batch_id)
 
 
+_DELIVERED_BY_DAY = text("""
+    SELECT usage_date, count(*), sum(cost + residual) FROM delivered WHERE scope_no = :number GROUP BY usage_date
+""")
+_ARRIVING_BY_DAY = text("""
+    SELECT usage_date, count(*), sum(cost + residual) FROM arriving GROUP BY usage_date
+""")
+
+
 def _received(connection: Connection, number: int) -> dict[date | None, DayTally]:
     tallies: dict[date | None, DayTally] = defaultdict(DayTally)
-    for day, count, raw in _by_day(connection, "delivered WHERE scope_no = :number", number):
+    for day, count, raw in connection.execute(_DELIVERED_BY_DAY, {"number": number}):
         tallies[day].received.add(raw, count)
     return tallies
-
-
-def _by_day(connection: Connection, rows: str, number: int) -> list[Any]:
-    return list(
-        connection.execute(
-            text(
-                f"SELECT usage_date, count(*), sum(cost + residual) FROM {rows} GROUP BY usage_date"
-            ),  # noqa: S608
-            {"number": number},
-        )
-    )
 
 
 def _add(connection: Connection, held: HeldScope, number: int, ids: dict[str, int]) -> None:
@@ -245,7 +237,7 @@ def _count_unchanged(
     """What was received and is not new was held already."""
     new = {
         day: Tally(count, raw)
-        for day, count, raw in (_by_day(connection, "arriving", 0) if has_new else [])
+        for day, count, raw in (connection.execute(_ARRIVING_BY_DAY) if has_new else [])
     }
     for day, tally in tallies.items():
         booked = new.get(day, Tally())

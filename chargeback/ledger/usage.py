@@ -91,8 +91,8 @@ _BOOK_CELLS = text("""
 # A next revision names its cell, which says what it stands in for; what was withdrawn before stands in for nothing.
 _REVISED_CELLS = text("""
     CREATE TEMPORARY TABLE revised_cells ON COMMIT DROP AS
-    SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, charge_date, team_id, user_id,
-        agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
+    SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, charge_date, team_id,
+        user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
         sum(quantity) AS quantity, sum(cost) AS cost, sum(residual) AS residual, count(*) AS record_count,
         array_agg(ordinal) AS ordinals
     FROM revised LEFT JOIN (SELECT usage_id, cell_id FROM taken_back) t USING (usage_id)

@@ -21,18 +21,30 @@ from chargeback.ledger.snapshot_settling import (
     decide,
     lock_source,
 )
-from chargeback.ledger.snapshots import FACTS, compare, find_scope
+from chargeback.ledger.snapshots import FACTS, HeldScope, compare, find_scope
 from chargeback.periods import Period
 from chargeback.sources.contract import Scope
 from models.enums import SnapshotState
 
 _ROWS = """
-    SELECT n.snapshot_id, s.name AS source, c.source_id, c.period_start, c.period_end, c.account, n.delivery,
-        n.row_count, n.cost, n.held_count, n.held_cost, n.refused_count, n.reasons, n.state, n.arrived_at,
+    SELECT n.snapshot_id, n.scope_id, s.name AS source, c.source_id, c.period_start, c.period_end, c.account,
+        n.delivery, n.row_count, n.cost, n.held_count, n.held_cost, n.refused_count, n.reasons, n.state, n.arrived_at,
         n.decided_at, n.decided_by, n.decision
     FROM usage_snapshots n JOIN usage_scopes c USING (scope_id) JOIN usage_sources s USING (source_id)
 """
 _ACCEPTED_ROWS = 1
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A snapshot with what a person needs to decide: what would change, by cost, and its refused rows.
+
+    `changes` are (resource type, SKU, held rows and cost, delivered rows and cost), the largest first.
+    """
+
+    snapshot: Any
+    changes: list[Any]
+    refused: list[Any]
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,38 @@ def rows(connection: Connection, state: str | None = "waiting", limit: int = 100
             {"state": state, "limit": limit},
         )
     )
+
+
+# Beside what is held now, which may be more than when the delivery came.
+_CHANGES = text("""
+    SELECT coalesce(h.resource_type, d.resource_type) AS resource_type, coalesce(h.sku, d.sku) AS sku,
+        coalesce(h.rows, 0) AS held_rows, coalesce(h.cost, 0) AS held_cost,
+        coalesce(d.rows, 0) AS delivered_rows, coalesce(d.cost, 0) AS delivered_cost
+    FROM (SELECT resource_type, coalesce(sku, '') AS sku, sum(record_count) AS rows, sum(cost) AS cost
+          FROM usage_records WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to
+          GROUP BY 1, 2) h
+    FULL JOIN (SELECT resource_type, coalesce(sku, '') AS sku, count(*) AS rows, sum(cost) AS cost
+               FROM waiting_usage WHERE snapshot_id = :id GROUP BY 1, 2) d USING (resource_type, sku)
+    WHERE (coalesce(h.rows, 0), coalesce(h.cost, 0)) <> (coalesce(d.rows, 0), coalesce(d.cost, 0))
+    ORDER BY abs(coalesce(h.cost, 0) - coalesce(d.cost, 0)) DESC, 1 COLLATE "C", 2 COLLATE "C" LIMIT :limit
+""")
+
+
+def look(connection: Connection, snapshot_id: int, limit: int) -> Looked:
+    """What a person looks at before deciding: at most `limit` changes and refused rows. Raises NotFound."""
+    found = _find(connection, snapshot_id)
+    refused = connection.execute(
+        text("""SELECT position, code, reason, raw_cost, state FROM usage_quarantine WHERE snapshot_id = :id
+                ORDER BY position, quarantine_id LIMIT :limit"""),
+        {"id": snapshot_id, "limit": limit},
+    )
+    changes: list[Any] = []
+    if found.state == SnapshotState.WAITING and found.account is not None:
+        scope = Scope(found.period_start, found.period_end, found.account)
+        held = HeldScope(found.scope_id, found.source_id, found.source, scope)
+        values = {"id": snapshot_id, "limit": limit, **held.bounds}
+        changes = list(connection.execute(_CHANGES, values))
+    return Looked(found, changes, list(refused))
 
 
 def waiting_count(connection: Connection, period: Period) -> int:
