@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chargeback.ledger.database import snapshot
 from chargeback.ledger.reconcile import reconcile
 from chargeback.periods import Period
-from chargeback.ledger.database import snapshot
 from tests.ledger.books import Books
 from tests.ledger.cloud import Cloud, row
 
