@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
-from io import StringIO
+from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,6 +29,9 @@ STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, ex
 
 # The code of a row that contradicts another one of its own delivery.
 REPEATED = "repeated"
+
+
+FIRST_RECORDS = 25_000
 
 
 @dataclass
@@ -74,10 +77,14 @@ class Repeat(NamedTuple):
 
 @dataclass
 class Chunk:
-    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction."""
+    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction.
 
-    buffer: StringIO = field(default_factory=StringIO)
+    `rows` are in COPY's text format. `is_last`: the delivery has no more.
+    """
+
+    rows: bytes = b""
     size: int = 0
+    is_last: bool = False
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
     repeats: list["Repeat"] = field(default_factory=list)
@@ -88,14 +95,22 @@ class Chunk:
 def chunks(
     rows: Iterable[Usage | Refusal], source_name: str, zone: ZoneInfo, batch_records: int
 ) -> Iterator[Chunk]:
-    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one."""
+    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
+
+    The first are smaller, so that loading begins soon; the others large, for each adds cells of its own
+    and all later work is by cells.
+    """
     iterator = iter(rows)
     prefix = sha256(_prefixed("usage") + _prefixed(source_name))
+    most = min(FIRST_RECORDS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, batch_records), prefix, zone)
-        if not chunk.size:
+        chunk = _prepare(islice(iterator, most), prefix, zone)
+        chunk.is_last = chunk.size < most
+        if chunk.size:
+            yield chunk
+        if chunk.is_last:
             return
-        yield chunk
+        most = min(2 * most, batch_records)
 
 
 def _prefixed(part: str) -> bytes:
@@ -109,7 +124,8 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
     """
     chunk = Chunk()
-    write, positions = chunk.buffer.write, chunk.positions
+    buffer, positions = BytesIO(), chunk.positions
+    write = buffer.write
     is_utc = zone.key == "UTC"
     seen: dict[str, bytes] = {}
     dimensions: dict[tuple[Any, ...], str] = {}
@@ -153,12 +169,13 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             else:
                 chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
             continue
-        write(
+        line = (
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{charge_date}"
             f"\t{escaped(external_id)}\t{residual}\t{content.hex()}\t{facts}\n"
         )
+        write(line.encode())
         positions.append(row[0])
-    chunk.buffer.seek(0)
+    chunk.rows = buffer.getvalue()
     return chunk
 
 

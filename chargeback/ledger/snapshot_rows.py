@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
-from io import StringIO
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
@@ -23,30 +23,34 @@ DELIVERED = """scope_no integer, position bigint, content_hash uuid, residual nu
     account_id text, owner_tag text, resource_type text, sku text, unit text, quantity numeric, cost numeric"""
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
+MOST_ROWS = 25_000
 _ROUNDED = dict[Any, tuple[str, str]]
 
 
 @dataclass
 class SnapshotChunk:
-    """A bounded part of a snapshot, ready to be staged.
+    """A bounded part of a snapshot, ready to be staged: `rows` are in COPY's text format.
 
     `scopes` are the numbers of the scopes first seen here, or seen with a later end; numbers hold for the
     whole delivery.
     """
 
-    buffer: StringIO = field(default_factory=StringIO)
+    rows: bytes = b""
     size: int = 0
-    rows: int = 0
     scopes: dict[int, Scope] = field(default_factory=dict)
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     months: set[tuple[int, int]] = field(default_factory=set)
 
 
 def snapshot_chunks(rows: Iterable[Scoped], batch_records: int) -> Iterator[SnapshotChunk]:
-    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one."""
+    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
+
+    They are small, for they are only staged: how a delivery is cut decides nothing.
+    """
     iterator, numbers = iter(rows), _Numbers()
+    most = min(MOST_ROWS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, batch_records), numbers)
+        chunk = _prepare(islice(iterator, most), numbers)
         if not chunk.size:
             return
         chunk.scopes = numbers.news()
@@ -89,7 +93,8 @@ def _prepare(rows: Iterable[Scoped], numbers: _Numbers) -> SnapshotChunk:
     The loop is written out because it runs once per row: 1,000,000 of them in some seconds.
     """
     chunk = SnapshotChunk()
-    write = chunk.buffer.write
+    buffer = BytesIO()
+    write = buffer.write
     dimensions: dict[tuple[Any, ...], str] = {}
     days: dict[tuple[Any, ...], str] = {}
     amounts: _ROUNDED = {}
@@ -116,9 +121,8 @@ def _prepare(rows: Iterable[Scoped], numbers: _Numbers) -> SnapshotChunk:
         )
         facts = f"{day}\t{texts}\t{quantity}\t{cost}\n"
         content = sha256(f"{name}{row.external_id}\t{facts}".encode()).hexdigest()
-        write(f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{facts}")
-        chunk.rows += 1
-    chunk.buffer.seek(0)
+        write(f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{facts}".encode())
+    chunk.rows = buffer.getvalue()
     return chunk
 
 

@@ -24,7 +24,7 @@ from chargeback.ledger.snapshot_settling import (
     settle,
 )
 from chargeback.ledger.snapshots import find_scope
-from chargeback.ledger.staging import append_text
+from chargeback.ledger.staging import append_rows
 from chargeback.ledger.usage_sources import KeptSource
 from chargeback.sources.contract import Refusal, Scope
 
@@ -112,7 +112,7 @@ def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
         found.months |= chunk.months
         found.refuse(chunk.refusals)
         with connection.begin():
-            append_text(connection, "delivered", chunk.buffer)
+            append_rows(connection, "delivered", chunk.rows)
     with connection.begin():
         if len(found.scopes) > 1:
             connection.execute(text("CREATE INDEX ON pg_temp.delivered (scope_no)"))

@@ -112,7 +112,7 @@ def _events(
     """Load batch by batch; the cursor moves with the last one."""
     counts, is_last, first_batch_id = SyncCounts(source.name), False, None
     for chunk in read_ahead(order):
-        is_last = chunk.size < order.batch_records
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
@@ -124,7 +124,7 @@ def _events(
         counts = counts.plus(batch)
         yield counts
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
 

@@ -16,7 +16,7 @@ from chargeback.identity import public_id
 from chargeback.ledger.chunks import STAGE, Chunk, DayTally
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
-from chargeback.ledger.staging import stage_text
+from chargeback.ledger.staging import stage_rows
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load(
     batch_id = open_batch(connection, source_id, delivery)
     ids = {"batch_id": batch_id, "source_id": source_id}
     if chunk.positions:
-        stage_text(connection, "arrived", STAGE, chunk.buffer)
+        stage_rows(connection, "arrived", STAGE, chunk.rows)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
         payers_appear(connection, batch_id)

@@ -40,7 +40,7 @@ def csv_table(text: TextIOBase, name: str) -> tuple[list[str], Iterator[tuple[in
     _, header = next(rows, (0, None))
     if header is None:
         raise Invalid("delivery_empty", f"{name} is empty; export it again.")
-    return header, rows
+    return header, ((line, cells) for line, cells in rows if cells)
 
 
 def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -48,8 +48,7 @@ def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         for cells in reader:
-            if cells:
-                yield line, cells
+            yield line, cells
             line = reader.line_num + 1
     except csv.Error as fault:
         raise Invalid(

@@ -39,7 +39,7 @@ def in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(chunk: Chunk) -> tuple[object, ...]:
-    return chunk.size, chunk.buffer.getvalue(), dict(chunk.tallies), chunk.months, chunk.positions
+    return chunk.size, chunk.rows, dict(chunk.tallies), chunk.months, chunk.positions
 
 
 def reading_child() -> psutil.Process:

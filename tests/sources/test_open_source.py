@@ -20,7 +20,7 @@ def test_a_source_knows_its_kind_and_contract() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones_and_not_repeated() -> None:
-    with pytest.raises(Invalid, match=r"the kinds are: cost_tracker\.$") as refusal:
+    with pytest.raises(Invalid, match=r"the kinds are: cost_tracker, focus\.$") as refusal:
         open_source("postgres://user:hunter2@host/db", {})
     assert "hunter2" not in refusal.value.message
 
