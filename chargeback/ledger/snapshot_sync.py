@@ -17,16 +17,17 @@ from chargeback.ledger.database import engine, ledger_url, transaction, translat
 from chargeback.ledger.reading import Order, read_snapshot_ahead
 from chargeback.ledger.snapshot_rows import DELIVERED, NO_SCOPE
 from chargeback.ledger.snapshot_settling import (
+    DECIDED_BY_ITSELF,
     DeliveredScope,
     ScopeCounts,
+    decide,
     lock_source,
-    replace_waiting,
     settle,
 )
-from chargeback.ledger.snapshots import find_scope
 from chargeback.ledger.staging import append_rows
 from chargeback.ledger.usage_sources import KeptSource
 from chargeback.sources.contract import Refusal, Scope
+from models.enums import SnapshotState
 
 MOST_REFUSED = 10_000
 
@@ -123,7 +124,11 @@ def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
 def _settle_unplaced(connection: Connection, source: KeptSource) -> None:
     """Rows that did not say which scope they belong to are settled by a delivery in which every row does."""
     lock_source(connection, source.source_id)
-    held = find_scope(connection, source.source_id, source.name, None)
-    replace_waiting(
-        connection, held, "delivered again, and every row says which scope it belongs to"
-    )
+    waiting = connection.execute(
+        text("""SELECT snapshot_id FROM usage_snapshots JOIN usage_scopes USING (scope_id)
+                WHERE source_id = :id AND period_start IS NULL AND state = 'waiting'"""),
+        {"id": source.source_id},
+    ).scalar()
+    if waiting is not None:
+        why = "delivered again, and every row says which scope it belongs to"
+        decide(connection, waiting, SnapshotState.REPLACED, DECIDED_BY_ITSELF, why)

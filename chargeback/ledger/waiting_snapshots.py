@@ -69,7 +69,7 @@ def rows(connection: Connection, state: str | None = "waiting", limit: int = 100
 
 # Beside what is held now, which may be more than when the delivery came.
 _CHANGES = text("""
-    SELECT coalesce(h.resource_type, d.resource_type) AS resource_type, coalesce(h.sku, d.sku) AS sku,
+    SELECT resource_type, sku,
         coalesce(h.rows, 0) AS held_rows, coalesce(h.cost, 0) AS held_cost,
         coalesce(d.rows, 0) AS delivered_rows, coalesce(d.cost, 0) AS delivered_cost
     FROM (SELECT resource_type, coalesce(sku, '') AS sku, sum(record_count) AS rows, sum(cost) AS cost
@@ -78,7 +78,8 @@ _CHANGES = text("""
     FULL JOIN (SELECT resource_type, coalesce(sku, '') AS sku, count(*) AS rows, sum(cost) AS cost
                FROM waiting_usage WHERE snapshot_id = :id GROUP BY 1, 2) d USING (resource_type, sku)
     WHERE (coalesce(h.rows, 0), coalesce(h.cost, 0)) <> (coalesce(d.rows, 0), coalesce(d.cost, 0))
-    ORDER BY abs(coalesce(h.cost, 0) - coalesce(d.cost, 0)) DESC, 1 COLLATE "C", 2 COLLATE "C" LIMIT :limit
+    ORDER BY abs(coalesce(h.cost, 0) - coalesce(d.cost, 0)) DESC, resource_type COLLATE "C", sku COLLATE "C"
+    LIMIT :limit
 """)
 
 
