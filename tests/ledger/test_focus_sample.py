@@ -118,12 +118,16 @@ def test_an_original_alone_stays_as_it_was_billed(cloud: Cloud) -> None:
 def test_an_open_month_is_corrected_by_its_replacement(cloud: Cloud) -> None:
     # The specification gives July's correction only; before it, July says what May's original says.
     original = (CORRECTIONS / "closed_period_original.csv").read_text(encoding="utf-8")
-    for written, july in (("2025-06-01", "2025-08-01"), ("2025-05-", "2025-07-"), ("20250501", "20250701")):
+    for written, july in (
+        ("2025-06-01", "2025-08-01"),
+        ("2025-05-", "2025-07-"),
+        ("20250501", "20250701"),
+    ):
         original = original.replace(written, july)
     cloud.file.write_text(original, encoding="utf-8")
     cloud.sync()
     assert plain(by_month(cloud, "usage_date")) == {("R-111", "2025-07"): "1500"}
     read(cloud, "open_period_replacement.csv")
-    july = {("R-111", "2025-07"): "1200", ("R-222", "2025-07"): "300"}
-    assert plain(by_month(cloud, "usage_date")) == july
-    assert plain(by_month(cloud, "charge_date")) == july
+    now = {("R-111", "2025-07"): "1200", ("R-222", "2025-07"): "300"}
+    assert plain(by_month(cloud, "usage_date")) == now
+    assert plain(by_month(cloud, "charge_date")) == now

@@ -1,4 +1,4 @@
-"""A snapshot whose sync dies anywhere: each scope is as it was or as it was delivered, and the next sync does the rest."""
+"""A snapshot whose sync dies anywhere: each scope is as it was or as it was delivered, the next sync does the rest."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -81,7 +81,11 @@ def test_the_audit_log_says_who_decided_and_why(cloud: Cloud) -> None:
     (entry,) = cloud.books.query(
         "SELECT actor, action, after, reason FROM audit_log WHERE subject_kind = 'snapshot'"
     )
-    assert (entry.actor, entry.action, entry.reason) == ("ann", "snapshot.accepted", "half was sold")
+    assert (entry.actor, entry.action, entry.reason) == (
+        "ann",
+        "snapshot.accepted",
+        "half was sold",
+    )
     assert entry.after == {
         "source": "cloud", "period": "2026-10-01", "account": "company/a-1", "state": "accepted"
     }  # fmt: skip
@@ -114,7 +118,9 @@ def test_a_person_sees_what_would_change(cloud: Cloud) -> None:
         ("Storage", "s-1", 1, Decimal(3), 0, Decimal(0)),
         ("Compute", "", 10, Decimal(10), 9, Decimal(9)),
     ]
-    assert [(refused.position, refused.code) for refused in looked.refused] == [(11, "number_invalid")]
+    assert [(refused.position, refused.code) for refused in looked.refused] == [
+        (11, "number_invalid")
+    ]
 
 
 DAMAGES = [
