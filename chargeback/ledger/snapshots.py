@@ -164,13 +164,12 @@ _BOOK_CELLS = text("""
 _MISSING = text("""
     INSERT INTO reversing
     SELECT usage_id, revision, usage_at FROM (
-        SELECT usage_id, revision, usage_at, c.held - c.delivered AS missing,
-            row_number() OVER (PARTITION BY r.content_hash ORDER BY length(external_id) DESC, external_id DESC) AS place
-        FROM usage_records r JOIN compared c USING (content_hash)
-        WHERE r.scope_id = :scope_id AND r.usage_at >= :from AND r.usage_at < :to AND c.held > c.delivered
-          AND r.record_count = 1 AND NOT EXISTS (
-              SELECT FROM usage_records t WHERE t.usage_id = r.usage_id AND t.usage_at = r.usage_at
-                AND t.revision > r.revision)) standing
+        SELECT usage_id, usage_at, max(revision) AS revision, c.held - c.delivered AS missing, row_number() OVER (
+            PARTITION BY content_hash ORDER BY length(external_id) DESC, external_id DESC) AS place
+        FROM usage_records JOIN compared c USING (content_hash)
+        WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to AND c.held > c.delivered
+        GROUP BY usage_id, usage_at, external_id, content_hash, c.held, c.delivered
+        HAVING sum(record_count) = 1) standing
     WHERE place <= missing
 """)
 
@@ -226,7 +225,10 @@ def _take_back(
 ) -> None:
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.reversing"))
     connection.execute(text(f"CREATE TEMPORARY TABLE reversing ({REVERSING}) ON COMMIT DROP"))
+    # Nobody has counted what was just booked, and a plan for few records takes minutes for many.
+    connection.execute(text("SET LOCAL enable_nestloop = off"))
     connection.execute(_MISSING, held.bounds)
+    connection.execute(text("SET LOCAL enable_nestloop = on"))
     for day, taken in reverse(connection, batch_id).items():
         tallies[day].reversed.add(taken.raw, taken.count)
 
