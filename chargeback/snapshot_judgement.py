@@ -55,8 +55,9 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _do(count: int) -> str:
-    return "does" if count == 1 else "do"
+def _which(count: int) -> str:
+    does_not = "does not say which scope it belongs to"
+    return does_not if count == 1 else "do not say which scope they belong to"
 
 
 def _plain(amount: Decimal) -> str:

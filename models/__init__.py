@@ -9,6 +9,7 @@ from models.base import Base
 from models.billing_run import BillingRun
 from models.billing_step import BillingStep
 from models.cost_pool import CostPool
+from models.delivery import Delivery
 from models.document import Document
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
@@ -42,6 +43,7 @@ __all__ = [
     "BillingRun",
     "BillingStep",
     "CostPool",
+    "Delivery",
     "Document",
     "Invoice",
     "InvoiceLine",

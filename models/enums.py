@@ -88,6 +88,14 @@ class QuarantineState(StrEnum):
     REPLACED = "replaced"
 
 
+class DeliveryState(StrEnum):
+    """Where a message stands: it waits or is tried again, it went out, or nobody will take it."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 class SnapshotState(StrEnum):
     """Where a snapshot that was refused whole stands."""
 

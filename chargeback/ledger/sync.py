@@ -134,7 +134,8 @@ def _snapshot(
 ) -> Iterator[SyncCounts]:
     """Settle scope by scope; the cursor moves behind the last one."""
     counts = SyncCounts(source.name)
-    for scope in sync_snapshot(order, source, delivery):
+    # Files are known by their name; what was asked of them makes no difference.
+    for scope in sync_snapshot(order, source, str(source.config.get("path") or delivery)):
         counts = counts.plus_scope(scope)
         yield counts
     if cursor_at is not None:

@@ -32,7 +32,7 @@ def list_snapshots(state: str | None, limit: int, as_json: bool) -> int:
         showing.say(f"No snapshot is {state}." if state else "No snapshot was ever refused.")
     else:
         showing.table([
-            {"id": one.snapshot_id, "source": one.source, "period": one.period_start, "account": one.account,
+            {"id": one.snapshot_id, "source": one.source, "period": one.period_start, "account": one.account or "(unknown)",
              "rows": one.row_count, "held rows": one.held_count, "cost": one.cost, "held cost": one.held_cost,
              "refused": one.refused_count,
              "why": "; ".join(one.reasons) if one.state == "waiting" else f"{one.state}: {one.decision}"}
@@ -55,6 +55,7 @@ def show(snapshot_id: int, limit: int, as_json: bool) -> int:
     if as_json:
         showing.print_json({**one, "changes": changes, "refused": refused})
         return 0
+    one["arrived_at"] = f"{one['arrived_at']:%Y-%m-%d %H:%M} UTC"
     words = {name.replace("_", " "): value for name, value in one.items() if name != "snapshot_id"}
     reasons = "; ".join(one["reasons"])
     showing.facts({**words, "reasons": reasons}, f"Snapshot {snapshot_id}")

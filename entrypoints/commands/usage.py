@@ -109,12 +109,14 @@ def _sync(name: str, window: Any, show: showing.Show) -> SyncCounts:
 def _show_counts(counts: list[SyncCounts]) -> None:
     showing.table([
         {"source": one.source, "received": one.received, "new": one.new, "already held": one.unchanged,
-         "taken back": one.reversed, "refused": one.quarantined, "waiting": one.waiting,
+         "changed": one.changed, "taken back": one.reversed, "refused": one.quarantined, "waiting": one.waiting,
          "cost received": one.received_raw, "cost booked": one.new_cost}
         for one in counts
-    ], right=["received", "new", "already held", "taken back", "refused", "waiting", "cost received",
+    ], right=["received", "new", "already held", "changed", "taken back", "refused", "waiting", "cost received",
               "cost booked"])  # fmt: skip
-    if not any(one.new or one.reversed or one.quarantined or one.waiting for one in counts):
+    if not any(
+        one.new or one.changed or one.reversed or one.quarantined or one.waiting for one in counts
+    ):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
         showing.say(

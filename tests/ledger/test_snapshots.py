@@ -130,8 +130,8 @@ def test_a_row_that_does_not_say_its_scope_lets_the_whole_delivery_wait(cloud: C
     assert cloud.held() == {}
     assert [(waiting.account, waiting.reasons) for waiting in cloud.waiting()] == [
         (None, ["1 row of it was refused"]),
-        ("company/a-1", ["1 row of the delivery does not say which scope they belong to"]),
-        ("company/a-2", ["1 row of the delivery does not say which scope they belong to"]),
+        ("company/a-1", ["1 row of the delivery does not say which scope it belongs to"]),
+        ("company/a-2", ["1 row of the delivery does not say which scope it belongs to"]),
     ]
     cloud.deliver(good)
     assert (cloud.waiting(), len(cloud.held())) == ([], 2)
