@@ -29,9 +29,7 @@ def objections(
     if refused:
         found.append(f"{_rows(refused)} of it {_were(refused)} refused")
     if unplaced:
-        found.append(
-            f"{_rows(unplaced)} of the delivery {_do(unplaced)} not say which scope they belong to"
-        )
+        found.append(f"{_rows(unplaced)} of the delivery {_which(unplaced)}")
     if held.rows:
         if _falls(Decimal(delivered.rows), Decimal(held.rows), most_fall_percent):
             found.append(f"it has {_rows(delivered.rows)} where {held.rows:,} are held")

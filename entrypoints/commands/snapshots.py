@@ -32,7 +32,8 @@ def list_snapshots(state: str | None, limit: int, as_json: bool) -> int:
         showing.say(f"No snapshot is {state}." if state else "No snapshot was ever refused.")
     else:
         showing.table([
-            {"id": one.snapshot_id, "source": one.source, "period": one.period_start, "account": one.account or "(unknown)",
+            {"id": one.snapshot_id, "source": one.source, "period": one.period_start,
+             "account": one.account or "(unknown)",
              "rows": one.row_count, "held rows": one.held_count, "cost": one.cost, "held cost": one.held_cost,
              "refused": one.refused_count,
              "why": "; ".join(one.reasons) if one.state == "waiting" else f"{one.state}: {one.decision}"}
