@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -28,13 +28,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows."""
+    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows.
+
+    `known` are the fingerprints of rows of snapshots that need not be read again, sorted.
+    """
 
     name: str
     source: Source
     window: Window
     zone: ZoneInfo
     batch_records: int
+    known: Sequence[int] = ()
 
 
 def read_ahead(order: Order) -> Generator[Chunk, None, None]:
@@ -61,7 +65,7 @@ def _ahead(order: Order) -> Generator[Any, None, None]:
 
 def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
     if order.source.contract == "snapshots":
-        scoped = cast("SnapshotSource", order.source).read_scopes(order.window)
+        scoped = cast("SnapshotSource", order.source).read_scopes(order.window, order.known)
         yield from snapshot_chunks(scoped, order.batch_records)
     else:
         rows = order.source.read(order.window)

@@ -15,12 +15,14 @@ from typing import Any
 from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.ledger.staging import escaped
-from chargeback.sources.contract import Refusal, Scope, Scoped, Usage
+from chargeback.sources.contract import Known, Refusal, Scope, Scoped, Usage
 
 # From usage_date on, the columns are the facts that decide money; with the scope they are what is hashed.
-DELIVERED = """scope_no integer, position bigint, content_hash uuid, residual numeric,
+DELIVERED = """scope_no integer, position bigint, content_hash uuid, residual numeric, fingerprint bigint,
     usage_date date, charge_date date, usage_at timestamptz, team_id text, user_id text, agent_id text,
     account_id text, owner_tag text, resource_type text, sku text, unit text, quantity numeric, cost numeric"""
+# Rows that were read before.
+KNOWN = "position bigint, fingerprint bigint"
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
 MOST_ROWS = 25_000
@@ -29,20 +31,21 @@ _ROUNDED = dict[Any, tuple[str, str]]
 
 @dataclass
 class SnapshotChunk:
-    """A bounded part of a snapshot, ready to be staged: `rows` are in COPY's text format.
+    """A bounded part of a snapshot, ready to be staged: `rows`, and `known` ones, are in COPY's text format.
 
     `scopes` are the numbers of the scopes first seen here, or seen with a later end; numbers hold for the
     whole delivery.
     """
 
     rows: bytes = b""
+    known: bytes = b""
     size: int = 0
     scopes: dict[int, Scope] = field(default_factory=dict)
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     months: set[tuple[int, int]] = field(default_factory=set)
 
 
-def snapshot_chunks(rows: Iterable[Scoped], batch_records: int) -> Iterator[SnapshotChunk]:
+def snapshot_chunks(rows: Iterable[Scoped | Known], batch_records: int) -> Iterator[SnapshotChunk]:
     """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
 
     They are small, for they are only staged: how a delivery is cut decides nothing.
@@ -87,19 +90,23 @@ class _Numbers:
         return known
 
 
-def _prepare(rows: Iterable[Scoped], numbers: _Numbers) -> SnapshotChunk:
+def _prepare(rows: Iterable[Scoped | Known], numbers: _Numbers) -> SnapshotChunk:
     """Round, name and hash each row.
 
     The loop is written out because it runs once per row: 1,000,000 of them in some seconds.
     """
     chunk = SnapshotChunk()
-    buffer = BytesIO()
+    buffer, known = BytesIO(), BytesIO()
     write = buffer.write
     dimensions: dict[tuple[Any, ...], str] = {}
     days: dict[tuple[Any, ...], str] = {}
     amounts: _ROUNDED = {}
-    for scope, row in rows:
+    for found in rows:
         chunk.size += 1
+        if isinstance(found, Known):
+            known.write(b"%d\t%d\n" % found)
+            continue
+        scope, row, fingerprint = found
         number, name = numbers.of(scope)
         if isinstance(row, Usage) and row.currency is not None:
             row = _refusal(
@@ -119,10 +126,11 @@ def _prepare(rows: Iterable[Scoped], numbers: _Numbers) -> SnapshotChunk:
         texts = dimensions.get(row[3:11]) or dimensions.setdefault(
             row[3:11], "\t".join(map(escaped, row[3:11]))
         )
+        told = "\\N" if fingerprint is None else fingerprint
         facts = f"{day}\t{texts}\t{quantity}\t{cost}\n"
         content = sha256(f"{name}{row.external_id}\t{facts}".encode()).hexdigest()
-        write(f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{facts}".encode())
-    chunk.rows = buffer.getvalue()
+        write(f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{told}\t{facts}".encode())
+    chunk.rows, chunk.known = buffer.getvalue(), known.getvalue()
     return chunk
 
 

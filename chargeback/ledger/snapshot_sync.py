@@ -7,15 +7,16 @@ the rest; what was staged goes with the connection.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, text
 
 from chargeback.errors import Invalid
 from chargeback.ledger import usage
 from chargeback.ledger.database import engine, ledger_url, transaction, translated
+from chargeback.ledger.known_rows import KnownRows, known_rows, stage_known
 from chargeback.ledger.reading import Order, read_snapshot_ahead
-from chargeback.ledger.snapshot_rows import DELIVERED, NO_SCOPE
+from chargeback.ledger.snapshot_rows import DELIVERED, KNOWN, NO_SCOPE
 from chargeback.ledger.snapshot_settling import (
     DECIDED_BY_ITSELF,
     DeliveredScope,
@@ -71,7 +72,9 @@ def sync_snapshot(order: Order, source: KeptSource, delivery: str) -> Iterator[S
     Rerun: scopes that say what is held change nothing.
     """
     with _session(source.source_id) as connection:
-        delivered = _stage(connection, order, delivery)
+        with connection.begin():
+            known = known_rows(connection, source.source_id)
+        delivered = _stage(connection, replace(order, known=known.fingerprints), known, delivery)
         with transaction() as other:
             usage.ensure_partitions(other, delivered.months)
         for scope in delivered.in_order():
@@ -103,10 +106,11 @@ def _session(source_id: int) -> Iterator[Connection]:
             connection.invalidate()
 
 
-def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
+def _stage(connection: Connection, order: Order, known: KnownRows, delivery: str) -> _Delivery:
     found = _Delivery(delivery)
     with connection.begin():
         connection.execute(text(f"CREATE TEMPORARY TABLE delivered ({DELIVERED})"))
+        connection.execute(text(f"CREATE TEMPORARY TABLE known ({KNOWN})"))
     for chunk in read_snapshot_ahead(order):
         found.size += chunk.size
         found.scopes |= chunk.scopes
@@ -114,7 +118,9 @@ def _stage(connection: Connection, order: Order, delivery: str) -> _Delivery:
         found.refuse(chunk.refusals)
         with connection.begin():
             append_rows(connection, "delivered", chunk.rows)
+            append_rows(connection, "known", chunk.known)
     with connection.begin():
+        found.scopes = stage_known(connection, known, found.scopes)
         if len(found.scopes) > 1:
             connection.execute(text("CREATE INDEX ON pg_temp.delivered (scope_no)"))
         connection.execute(text("ANALYZE pg_temp.delivered"))

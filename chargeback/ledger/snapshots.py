@@ -148,8 +148,9 @@ _SOME_ARRIVE = text(
     )
 )
 _BOOK_RECORDS = text(f"""
-    INSERT INTO usage_records (usage_id, source_id, batch_id, scope_id, external_id, residual, content_hash, {FACTS})
-    SELECT usage_id, :source_id, :batch_id, :scope_id, external_id, residual, content_hash, {FACTS}
+    INSERT INTO usage_records (usage_id, source_id, batch_id, scope_id, external_id, residual, content_hash,
+        fingerprint, {FACTS})
+    SELECT usage_id, :source_id, :batch_id, :scope_id, external_id, residual, content_hash, fingerprint, {FACTS}
     FROM arriving ORDER BY usage_id
 """)  # noqa: S608 - made of constants only
 _BOOK_CELLS = text("""

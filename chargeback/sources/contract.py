@@ -1,6 +1,6 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -73,11 +73,20 @@ class Scope(NamedTuple):
 class Scoped(NamedTuple):
     """A row of a snapshot and the scope that it belongs to; None where the row does not say which.
 
-    `external_id` of its usage is empty where the source gives rows no id of their own.
+    `external_id` of its usage is empty where the source gives rows no id of their own. `fingerprint` is
+    64 bits of the row as it is written and of all that decides what it means.
     """
 
     scope: Scope | None
     row: Usage | Refusal
+    fingerprint: int | None = None
+
+
+class Known(NamedTuple):
+    """A row that was read before, told by its fingerprint alone: what it says is known already."""
+
+    position: int
+    fingerprint: int
 
 
 class Window(NamedTuple):
@@ -132,6 +141,11 @@ class Source(Protocol):
 class SnapshotSource(Source, Protocol):
     """A source of the contract `snapshots`: its rows say which scope they belong to."""
 
-    def read_scopes(self, window: Window) -> Iterator[Scoped]:
-        """The same rows, each with its scope; what is named of a scope is all there is of it."""
+    def read_scopes(
+        self, window: Window, known: Sequence[int] = ()
+    ) -> Iterator[Scoped] | Iterator[Scoped | Known]:
+        """The same rows, each with its scope; what is named of a scope is all there is of it.
+
+        Rows whose fingerprints are in `known`, which is sorted, need not be read again.
+        """
         ...

@@ -31,6 +31,37 @@ def csv_rows(
             yield line, None, cells
 
 
+def written_rows(text: TextIOBase, name: str) -> Iterator[tuple[int, str]]:
+    """Each row below the header as (its first line, its text), unread; a quote may hold several lines together."""
+    number = 1
+    lines = _lines(text, name)
+    for line in lines:
+        first, row = number, line
+        while row.count('"') % 2:
+            more = next(lines, None)
+            if more is None or len(row) > LONGEST_LINE_CHARACTERS:
+                raise Invalid(
+                    "delivery_invalid",
+                    f"{name} has a broken quote in the row at line {first}; export it again.",
+                )
+            row += more
+            number += 1
+        number += 1
+        if not row.isspace():
+            yield first, row
+
+
+def cells_of(row: str, line: int, name: str) -> list[str]:
+    """The cells of a row's text. Raises Invalid where its quotes are broken."""
+    try:
+        return next(csv.reader((row,), strict=True))
+    except csv.Error as fault:
+        raise Invalid(
+            "delivery_invalid",
+            f"{name} has a broken quote in the row at line {line} ({fault}); export it again.",
+        ) from None
+
+
 def csv_table(text: TextIOBase, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """The header, and each row below it as (its first line, its cells); blank lines are no rows.
 

@@ -4,12 +4,16 @@ Owns the way from a configured path to rows with their scopes. What a row means 
 forms there are `focus_files`'s.
 """
 
-from collections.abc import Iterator
-from typing import ClassVar
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import ClassVar, cast
 
 from chargeback.sources.contract import (
     ROLES,
     Contract,
+    Known,
     Refusal,
     Role,
     Scoped,
@@ -17,11 +21,15 @@ from chargeback.sources.contract import (
     Window,
     World,
 )
+from chargeback.sources.csv_records import cells_of
 from chargeback.sources.delivery import is_large_file, steady_file
 from chargeback.sources.focus_config import FocusConfig
-from chargeback.sources.focus_files import parts_of, table_in
+from chargeback.sources.focus_files import Table, parts_of, table_in
 from chargeback.sources.focus_rows import OPTIONAL, TIMES, FocusRows
 from chargeback.sources.source_config import SourceConfig
+
+# Counted up whenever a row of the same text comes to mean something else: then every row is read again.
+MEANING = 1
 
 
 class Focus:
@@ -52,9 +60,13 @@ class Focus:
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The rows without their scopes."""
-        return (scoped.row for scoped in self.read_scopes(window))
+        return (found.row for found in self.read_scopes(window) if isinstance(found, Scoped))
 
-    def read_scopes(self, window: Window) -> Iterator[Scoped]:  # noqa: ARG002 - it is read whole
+    def read_scopes(
+        self,
+        window: Window,  # noqa: ARG002 - a delivery is read whole
+        known: Sequence[int] = (),
+    ) -> Iterator[Scoped | Known]:
         """Every row of every part, in the order of their names.
 
         A file is read as it is used and may turn out cut, or changed meanwhile, after rows were
@@ -66,12 +78,33 @@ class Focus:
         }
         for path, name in parts_of(self._path, self.config.path):
             with steady_file(path, name) as file, table_in(file, name, wanted) as table:
-                rows, width = self._rows(table.header, name), len(table.header)
-                for position, cells in table.rows:
-                    if len(cells) == width:
-                        yield rows.row(position, cells)
-                    else:
-                        yield rows.misfit(position, [cell or "" for cell in cells])
+                yield from self._rows(table, name, known)
 
-    def _rows(self, header: list[str], name: str) -> FocusRows:
+    def _rows(self, table: Table, name: str, known: Sequence[int]) -> Iterator[Scoped | Known]:
+        rows, width = self._reader(table.header, name), len(table.header)
+        salt, most = self._salt(table.header), len(known)
+        for position, written, cells in table.rows:
+            digest = blake2b(written.encode("utf-8", "surrogateescape"), digest_size=8, key=salt)
+            fingerprint = int.from_bytes(digest.digest(), "big", signed=True)
+            place = bisect_left(known, fingerprint)
+            if place < most and known[place] == fingerprint:
+                yield Known(position, fingerprint)
+                continue
+            if cells is None:
+                cells = cast("list[str | None]", cells_of(written, position, name))
+            if len(cells) == width:
+                found = rows.row(position, cells)
+                # What is converted costs what its rate says, which may change while its text does not.
+                is_ours = isinstance(found.row, Usage) and found.row.currency is None
+                yield found._replace(fingerprint=fingerprint) if is_ours else found
+            else:
+                yield rows.misfit(position, [cell or "" for cell in cells])
+
+    def _reader(self, header: list[str], name: str) -> FocusRows:
         return FocusRows(header, self.config, self._currency, name)
+
+    def _salt(self, header: list[str]) -> bytes:
+        """What decides besides its text what a row means: its columns, the configuration, the ledger's currency."""
+        config = self.config.model_dump_json(exclude={"path"})
+        means = json.dumps([MEANING, header, config, self._currency])
+        return blake2b(means.encode("utf-8", "surrogateescape")).digest()

@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from chargeback.errors import Invalid, NotFound
-from chargeback.sources.csv_records import csv_table
+from chargeback.sources.csv_records import cells_of, written_rows
 from chargeback.sources.delivery import as_text
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 PARQUET_ROWS = 10_000
+_BETWEEN = "\x1f"
 
 
 class TableRow(NamedTuple):
-    """A row's place from 1 (the line of a CSV), and its cells; their number may not be the header's."""
+    """A row's place from 1 (the line of a CSV), its text as written, and its cells where they are read already."""
 
     position: int
-    cells: list[str | None]
+    written: str
+    cells: list[str | None] | None
 
 
 class Table(NamedTuple):
@@ -71,10 +73,12 @@ def table_in(file: IO[bytes], name: str, wanted: Collection[str]) -> Iterator[Ta
 
 def _csv_tables(file: IO[bytes], name: str) -> Iterator[Table]:
     with as_text(file, name) as text:
-        header, rows = csv_table(text, name)
-        yield Table(
-            header, (TableRow(line, cast("list[str | None]", cells)) for line, cells in rows)
-        )
+        rows = written_rows(text, name)
+        first = next(rows, None)
+        if first is None:
+            raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+        header = cells_of(first[1], first[0], name)
+        yield Table(header, (TableRow(line, written, None) for line, written in rows))
 
 
 @contextmanager
@@ -114,7 +118,7 @@ def _parquet_rows(parquet: Any, header: list[str], name: str) -> Iterator[TableR
         for batch in parquet.iter_batches(PARQUET_ROWS, columns=header):
             for cells in zip(*map(_texts, batch.columns), strict=True):
                 position += 1
-                yield TableRow(position, list(cells))
+                yield TableRow(position, _BETWEEN.join(cell or "" for cell in cells), list(cells))
     except (pyarrow.ArrowException, OSError) as fault:
         raise _damaged(name, fault) from None
 

@@ -59,7 +59,8 @@ CREATE TABLE waiting_usage (
 CREATE INDEX ON waiting_usage (snapshot_id);
 
 -- Which scope a record is held of; usage that comes as events is of none.
-ALTER TABLE usage_records ADD COLUMN scope_id bigint;
+-- 64 bits of the row as it was written: the same text need not be read again.
+ALTER TABLE usage_records ADD COLUMN scope_id bigint, ADD COLUMN fingerprint bigint;
 CREATE INDEX held_of_scope ON usage_records (scope_id) WHERE scope_id IS NOT NULL;
 
 -- A refused row of a snapshot is decided with it.

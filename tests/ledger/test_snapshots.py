@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from chargeback.ledger.database import snapshot
+from chargeback.ledger import usage_sources
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.known_rows import known_rows
 from chargeback.ledger.reconcile import reconcile
 from chargeback.periods import Period
+from chargeback.sources import open_source
+from chargeback.sources.contract import Known, Window
+from chargeback.sources.focus import Focus
 from tests.ledger.books import Books
 from tests.ledger.cloud import Cloud, row
 
@@ -135,6 +140,27 @@ def test_a_row_that_does_not_say_its_scope_lets_the_whole_delivery_wait(cloud: C
     ]
     cloud.deliver(good)
     assert (cloud.waiting(), len(cloud.held())) == ([], 2)
+
+
+def test_a_row_of_the_same_text_is_not_read_again_and_says_the_same(cloud: Cloud) -> None:
+    cloud.deliver([*OTHERS, row("1.00", "r-1")])
+    source = open_source("focus", {"path": str(cloud.file)})
+    assert isinstance(source, Focus)
+    with transaction() as connection:
+        known = known_rows(connection, usage_sources.find(connection, "cloud").source_id)
+    found = list(source.read_scopes(Window(None, None), known.fingerprints))
+    assert [type(one) for one in found] == [Known] * 41
+    counts = cloud.deliver([row("1.50", "r-1"), *reversed(OTHERS)])
+    assert (counts.new, counts.reversed, counts.unchanged) == (1, 1, 40)
+    assert cloud.held()["r-1"] == (1, Decimal("1.5"))
+
+
+def test_another_configuration_reads_every_row_anew(cloud: Cloud) -> None:
+    billed = [one | {"BilledCost": "2.00"} for one in OTHERS]
+    cloud.deliver(billed)
+    counts = cloud.configure(path=str(cloud.file), cost_metric="BilledCost").sync()
+    assert (counts.new, counts.reversed, counts.unchanged) == (40, 40, 0)
+    assert cloud.configure(path=str(cloud.file), cost_metric="BilledCost").sync().unchanged == 40
 
 
 def test_rows_that_say_the_same_are_counted(cloud: Cloud) -> None:

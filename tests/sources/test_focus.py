@@ -26,11 +26,11 @@ ALWAYS = Window(None, None)
 def read(path: Path, **config: Any) -> list[Scoped]:
     source = open_source("focus", {"path": str(path), **config})
     assert isinstance(source, Focus)
-    return list(source.read_scopes(ALWAYS))
+    return [found for found in source.read_scopes(ALWAYS) if isinstance(found, Scoped)]
 
 
 def facts(rows: list[Scoped]) -> list[Any]:
-    """What the rows say, wherever they stood."""
+    """What the rows say, wherever they stood and however they were written."""
     return [(scoped.scope, *scoped.row[1:]) for scoped in rows]
 
 
