@@ -123,7 +123,7 @@ def _stage(connection: Connection, order: Order, known: KnownRows, delivery: str
         found.scopes = stage_known(connection, known, found.scopes)
         if len(found.scopes) > 1:
             connection.execute(text("CREATE INDEX ON pg_temp.delivered (scope_no)"))
-        connection.execute(text("ANALYZE pg_temp.delivered"))
+        connection.execute(text("ANALYZE pg_temp.delivered (scope_no, content_hash)"))
     return found
 
 

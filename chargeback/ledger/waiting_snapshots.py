@@ -194,7 +194,7 @@ def _stage_kept(connection: Connection, snapshot_id: int) -> None:
                  WHERE snapshot_id = :id"""),  # noqa: S608 - made of constants only
         {"id": snapshot_id, "number": _ACCEPTED_ROWS},
     )
-    connection.execute(text("ANALYZE pg_temp.delivered"))
+    connection.execute(text("ANALYZE pg_temp.delivered (scope_no, content_hash)"))
 
 
 def _decide(
