@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    drift_percent: Decimal = Field(
+        Decimal(1),
+        ge=0,
+        description="How far a source's total of a day may be from ours before a sync warns.",
+    )
     journal_profile: str = Field(
         "neutral", description="Column map of the published journal: a name, or a YAML file."
     )

@@ -14,9 +14,10 @@ class UsageQuarantine(Base):
     """A refused row as it came, with its line and the reason, until it is replaced or waived.
 
     A row of a snapshot is decided with the whole of it.
-
-    Units: `position` the row's place in its delivery from 1; `raw_cost` NULL where
-    none can be read.
+    `is_read` rows are usage by its fields, the others are as their source has them. `booked_as` is the
+    external id under which a row that had another, or none, was booked.
+    Units: `position` the row's place in its delivery from 1; `raw_cost` in `currency`
+    (NULL: the ledger's), NULL where none can be read.
     """
 
     __tablename__ = "usage_quarantine"
@@ -37,6 +38,9 @@ class UsageQuarantine(Base):
     decided_by: Mapped[str | None]
     decision: Mapped[str | None]
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("usage_snapshots.snapshot_id"))
+    currency: Mapped[str | None]
+    is_read: Mapped[bool] = mapped_column(server_default=text("false"))
+    booked_as: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("source_id", "row_hash"),

@@ -54,6 +54,7 @@ _ACCOUNTS = text("""
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
         WHERE p.retired_at IS NULL AND a.usage_date >= :start AND a.usage_date < :end
+          AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
         UNION ALL
         SELECT a.team_id, CASE WHEN a.team_id IS NULL THEN a.user_id END, 0, a.cost,
             CASE WHEN i.status = 'cancelled' THEN a.cost ELSE 0 END, 0, 0

@@ -22,13 +22,15 @@ from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.snapshot_rows import SnapshotChunk, snapshot_chunks
 from chargeback.sources.contract import SnapshotSource, Source, Window
+from chargeback.sources.pricing import Pricing, Seen, priced
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows.
+    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows, and
+    how what is read is priced.
 
     `known` are the fingerprints of rows of snapshots that need not be read again, sorted.
     """
@@ -38,6 +40,7 @@ class Order:
     window: Window
     zone: ZoneInfo
     batch_records: int
+    pricing: Pricing
     known: Sequence[int] = ()
 
 
@@ -67,9 +70,13 @@ def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
     if order.source.contract == "snapshots":
         scoped = cast("SnapshotSource", order.source).read_scopes(order.window, order.known)
         yield from snapshot_chunks(scoped, order.batch_records)
-    else:
-        rows = order.source.read(order.window)
-        yield from chunks(rows, order.name, order.zone, order.batch_records)
+        return
+    seen = Seen()
+    rows = priced(order.source.read(order.window), order.pricing, seen)
+    for chunk in chunks(rows, order.name, order.zone, order.batch_records):
+        chunk.free, chunk.repriced = seen.free, seen.repriced
+        seen.free = seen.repriced = 0
+        yield chunk
 
 
 def _from_process(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:

@@ -46,6 +46,7 @@ _BORNE = """
         sum(a.cost) AS cost, sum(a.quantity) AS quantity
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN allocation_rules r USING (rule_key)
     WHERE p.retired_at IS NULL AND p.usage_date >= :start AND p.usage_date < :end
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
       AND a.{column} IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR a.{column} = ANY (:ids))
     GROUP BY a.{column}, r.rule_id, r.version, a.team_id, a.user_id, p.resource_type, p.unit
     ORDER BY a.{column}, r.rule_id COLLATE "C", r.version, a.team_id COLLATE "C" NULLS FIRST,

@@ -9,7 +9,6 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
 from chargeback.ledger import usage
-from chargeback.ledger.chunks import DayTally
+from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.snapshots import FACTS, Difference, HeldScope, book, compare, find_scope
 from chargeback.settings import settings
 from chargeback.snapshot_judgement import objections
@@ -190,12 +189,12 @@ def _quarantine(
 ) -> None:
     """Keep each refused row for people to look at, in a batch that received nothing else."""
     batch_id = usage.open_batch(connection, held.source_id, delivered.delivery)
-    tallies: dict[date | None, DayTally] = defaultdict(DayTally)
+    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
     rows: list[dict[str, Any]] = []
     for ordinal, refusal in enumerate(delivered.refusals):
         day = refusal.usage_at.date() if refusal.usage_at else None
-        tallies[day].received.add(refusal.raw_cost or Decimal(0))
-        tallies[day].quarantined.add(refusal.raw_cost or Decimal(0))
+        tallies[ManifestLine(day)].received.add(refusal.raw_cost or Decimal(0))
+        tallies[ManifestLine(day)].quarantined.add(refusal.raw_cost or Decimal(0))
         rows.append({
             "batch_id": batch_id, "source_id": held.source_id, "snapshot_id": snapshot_id,
             "position": refusal.position, "usage_date": day, "code": refusal.code, "reason": refusal.reason,

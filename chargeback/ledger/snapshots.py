@@ -16,7 +16,7 @@ from sqlalchemy import Connection, TextClause, text
 from chargeback import money
 from chargeback.identity import length_prefixed
 from chargeback.ledger import usage
-from chargeback.ledger.chunks import DayTally, Tally
+from chargeback.ledger.chunks import DayTally, ManifestLine, Tally
 from chargeback.ledger.reversals import REVERSING, reverse
 from chargeback.snapshot_judgement import Extent
 from chargeback.sources.contract import Scope
@@ -204,10 +204,10 @@ _ARRIVING_BY_DAY = text("""
 """)
 
 
-def _received(connection: Connection, number: int) -> dict[date | None, DayTally]:
-    tallies: dict[date | None, DayTally] = defaultdict(DayTally)
+def _received(connection: Connection, number: int) -> dict[ManifestLine, DayTally]:
+    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
     for day, count, raw in connection.execute(_DELIVERED_BY_DAY, {"number": number}):
-        tallies[day].received.add(raw, count)
+        tallies[ManifestLine(day)].received.add(raw, count)
     return tallies
 
 
@@ -222,7 +222,7 @@ def _add(connection: Connection, held: HeldScope, number: int, ids: dict[str, in
 
 
 def _take_back(
-    connection: Connection, held: HeldScope, batch_id: int, tallies: dict[date | None, DayTally]
+    connection: Connection, held: HeldScope, batch_id: int, tallies: dict[ManifestLine, DayTally]
 ) -> None:
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.reversing"))
     connection.execute(text(f"CREATE TEMPORARY TABLE reversing ({REVERSING}) ON COMMIT DROP"))
@@ -230,20 +230,20 @@ def _take_back(
     connection.execute(text("SET LOCAL enable_nestloop = off"))
     connection.execute(_MISSING, held.bounds)
     connection.execute(text("SET LOCAL enable_nestloop = on"))
-    for day, taken in reverse(connection, batch_id).items():
-        tallies[day].reversed.add(taken.raw, taken.count)
+    for line, taken in reverse(connection, batch_id).items():
+        tallies[line].reversed.add(taken.raw, taken.count)
 
 
 def _count_unchanged(
-    connection: Connection, tallies: dict[date | None, DayTally], *, has_new: bool
+    connection: Connection, tallies: dict[ManifestLine, DayTally], *, has_new: bool
 ) -> None:
     """What was received and is not new was held already."""
-    new = {
+    new: dict[date | None, Tally] = {
         day: Tally(count, raw)
         for day, count, raw in (connection.execute(_ARRIVING_BY_DAY) if has_new else [])
     }
-    for day, tally in tallies.items():
-        booked = new.get(day, Tally())
+    for line, tally in tallies.items():
+        booked = new.get(line.usage_date, Tally())
         tally.unchanged.add(
             money.EXACT.subtract(tally.received.raw, booked.raw),
             tally.received.count - booked.count,

@@ -4,13 +4,15 @@ Owns the order: read ahead (`reading`), load, move the cursor with the last batc
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from chargeback import money
-from chargeback.ledger import ledger_settings, usage, usage_sources
+from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sources
+from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
 from chargeback.ledger.snapshot_settling import ScopeCounts
@@ -19,6 +21,7 @@ from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import open_source
 from chargeback.sources.contract import Window
+from models.enums import ZeroCost
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class SyncCounts:
     """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
 
     `reversed` are rows that a snapshot no longer has; `waiting` are rows of snapshots that a person has to
-    decide on.
+    decide on. `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them.
+    `drift` are the days on which the source says another total than we hold; `doubts` say what somebody should look at.
     """
 
     source: str
@@ -40,10 +44,19 @@ class SyncCounts:
     new_cost: Decimal = Decimal(0)
     reversed: int = 0
     waiting: int = 0
+    free: int = 0
+    repriced: int = 0
+    drift: tuple[dict[str, Any], ...] = ()
+    doubts: tuple[str, ...] = ()
 
-    def plus(self, batch: usage.BatchCounts) -> "SyncCounts":
+    def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
-        return replace(self._plus(batch), changed=self.changed + batch.changed)
+        return replace(
+            self._plus(batch),
+            changed=self.changed + batch.changed,
+            free=self.free + chunk.free,
+            repriced=self.repriced + chunk.repriced,
+        )
 
     def plus_scope(self, scope: ScopeCounts) -> "SyncCounts":
         """These counts with one more scope of a snapshot."""
@@ -92,12 +105,13 @@ def sync(
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-    tracker = open_source(source.kind, source.config)
+        tracker = open_source(source.kind, source.config)
+        pricing = intake.pricing_of(connection, source, tracker)
     asked = window or window_since(source.cursor_at, as_of)
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
     cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
-    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
     delivered = _events if tracker.contract == "events" else _snapshot
     counts = SyncCounts(name)
     for counts in delivered(order, source, _delivery(asked), cursor_at):
@@ -109,9 +123,11 @@ def sync(
 def _events(
     order: Order, source: usage_sources.KeptSource, delivery: str, cursor_at: datetime | None
 ) -> Iterator[SyncCounts]:
-    """Load batch by batch; the cursor moves with the last one."""
+    """Load batch by batch; the cursor moves with the last one, and the source's own totals are kept beside ours."""
     counts, is_last, first_batch_id = SyncCounts(source.name), False, None
+    told = drift.Told()
     for chunk in read_ahead(order):
+        told.hear(chunk)
         is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
@@ -121,12 +137,19 @@ def _events(
                 connection, source.source_id, delivery, chunk, moved_to, first_batch_id
             )
         first_batch_id = first_batch_id or batch.batch_id
-        counts = counts.plus(batch)
+        counts = counts.plus(batch, chunk)
         yield counts
-    if not is_last and cursor_at is not None:
-        # Nothing came, or nothing came after a batch that was full.
-        with transaction() as connection:
+    with transaction() as connection:
+        if not is_last and cursor_at is not None:
+            # Nothing came, or nothing came after a batch that was full.
             usage.move_cursor(connection, source.source_id, cursor_at)
+        days = drift.keep(connection, source.source_id, told, order.window, order.zone)
+        apart = drift.drifts(connection, days, source.name) if days else ()
+    yield replace(
+        counts,
+        drift=tuple(one.as_json() for one in apart),
+        doubts=_doubts(counts, source.zero_cost, apart),
+    )
 
 
 def _snapshot(
@@ -141,6 +164,19 @@ def _snapshot(
     if cursor_at is not None:
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
+
+
+def _doubts(
+    counts: SyncCounts, decided: ZeroCost | None, apart: Iterable[drift.Drift]
+) -> tuple[str, ...]:
+    """What somebody should look at: usage that is free because nobody decided, and gaps."""
+    said = [one.sentence for one in apart if one.is_gap]
+    if counts.free and decided is None:
+        said.append(
+            f"{counts.free} rows of {counts.source} have tokens and cost nothing; decide what becomes of such rows "
+            f"with `chargeback sources zero-cost {counts.source}`"
+        )
+    return tuple(said)
 
 
 def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:

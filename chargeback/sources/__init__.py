@@ -7,7 +7,7 @@ of it: the ledger stores, counts and quarantines.
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from chargeback.errors import Invalid, Refused, Unavailable
+from chargeback.errors import Invalid, Unavailable
 from chargeback.settings import settings
 from chargeback.sources.contract import Source, World
 from chargeback.sources.cost_tracker import CostTracker
@@ -31,18 +31,16 @@ def open_source(
 ) -> Source:
     """The source that `config` describes; nothing is read yet, and no secret either.
 
-    Raises Invalid for a kind or a configuration that cannot be, Refused for a currency that is
-    not the ledger's.
+    Raises Invalid for a kind or a configuration that cannot be.
     """
     source = source_class(kind)
     checked, ours = source.config_class.of(kind, config), settings()
-    if checked.currency != ours.currency:
-        raise Refused(
-            "source_currency",
-            f"The source's costs are in {checked.currency} and the ledger's in "
-            f"{ours.currency}; deliver them in {ours.currency}.",
-        )
     return source(checked, World(ours.root, ours.currency, ours.source_timeout_seconds, block))
+
+
+def currency_of(kind: str, config: Mapping[str, Any]) -> str:
+    """What the source's costs are in where a row says nothing else."""
+    return source_class(kind).config_class.of(kind, config).currency
 
 
 def source_class(kind: str) -> type[Source]:

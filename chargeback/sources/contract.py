@@ -1,16 +1,29 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from chargeback.sources.source_config import SourceConfig
 
 Contract = Literal["events", "snapshots"]
 Role = Literal["allocate", "reconcile_only", "weights"]
 ROLES: tuple[Role, ...] = ("allocate", "reconcile_only", "weights")
+
+
+class Original(NamedTuple):
+    """What a source itself said a usage costs, where the ledger books another amount.
+
+    `cost` times `rate`, plus what our own rate card adds (`repriced`), is the usage's cost, exactly.
+    Units: `cost` in `currency`, None for the ledger's; `repriced` in the ledger's.
+    """
+
+    cost: Decimal
+    currency: str | None
+    rate: Decimal
+    repriced: Decimal
 
 
 class Usage(NamedTuple):
@@ -21,6 +34,7 @@ class Usage(NamedTuple):
     cost is booked on and `charge_date` the day that decides owner and rule, where the source keeps a
     calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is the
     ledger's. `tokens` names how many tokens of each kind were used, where the source says so.
+    `original` is set by `pricing`, which makes `cost` an amount in the ledger's currency.
     """
 
     position: int
@@ -40,13 +54,15 @@ class Usage(NamedTuple):
     charge_date: date | None = None
     currency: str | None = None
     tokens: tuple[tuple[str, Decimal], ...] = ()
+    original: Original | None = None
 
 
 class Refusal(NamedTuple):
     """One row that cannot be booked as it is, kept whole so that a person can mend it.
 
     `code` is stable, `reason` one sentence; `raw_cost` is what the row says it costs, if that can
-    be read, and `usage_at` when.
+    be read, in `currency` (None: the ledger's), and `usage_at` when. `is_read` rows are usage by its
+    fields (`kept_usage`), which something other than its source refused.
     """
 
     position: int
@@ -56,6 +72,8 @@ class Refusal(NamedTuple):
     reason: str
     row: dict[str, Any]
     raw_cost: Decimal | None
+    currency: str | None = None
+    is_read: bool = False
 
 
 class Scope(NamedTuple):
@@ -107,6 +125,15 @@ class World(NamedTuple):
     currency: str
     timeout_seconds: Decimal
     block: Callable[[str], str]
+
+
+@runtime_checkable
+class ReadsRows(Protocol):
+    """A source that can read one of its rows again, as its refusal holds it, once somebody mended it."""
+
+    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
+        """What the row means."""
+        ...
 
 
 class Source(Protocol):

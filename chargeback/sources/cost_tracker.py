@@ -6,11 +6,11 @@ ends, so it is asked for a day more and filtered again here. Owns no check on a 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from io import TextIOBase
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 import httpx
 
@@ -22,7 +22,7 @@ from chargeback.sources.delivery import as_text, chunks_of, is_large_file, stead
 from chargeback.sources.http_delivery import fetched, shown
 from chargeback.sources.json_records import json_records
 from chargeback.sources.source_config import SourceConfig
-from chargeback.sources.tracker_checks import COLUMNS, misfit
+from chargeback.sources.tracker_checks import COLUMNS, checked, misfit
 from chargeback.sources.tracker_rows import TrackerRows
 
 _MEDIA_TYPES = {
@@ -74,6 +74,10 @@ class CostTracker:
     def is_large(self) -> bool:
         """A file of many rows; an answer over HTTP is never so long."""
         return self.config.path is not None and is_large_file(self._world.root / self.config.path)
+
+    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
+        """What a refused row means once it was mended."""
+        return checked(position, dict(row), self.config.owner_tag)
 
     @property
     def name(self) -> str:

@@ -79,6 +79,7 @@ def _usage(position: int, record: _Fields, owner_tag: str | None) -> Usage:
         UNIT,
         quantity,
         cost,
+        tokens=_tokens(record),
     )
 
 
@@ -116,6 +117,16 @@ def _quantity(record: _Fields) -> Decimal:
             "total_tokens has more than 20 digits or 18 decimals; give the number of tokens.",
         )
     return quantity or ZERO
+
+
+def _tokens(record: _Fields) -> tuple[tuple[str, Decimal], ...]:
+    """How many tokens of each kind; one that is no count is left out, the total has its own check."""
+    found = []
+    for kind in ("prompt", "completion"):
+        with suppress(Invalid):
+            count = _number("tokens", record.get(f"{kind}_tokens"), "quantity_invalid")
+            found.append((kind, count))
+    return tuple(found)
 
 
 def _number(field: str, given: Any, code: str) -> Decimal:

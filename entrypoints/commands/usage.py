@@ -7,7 +7,7 @@ from typing import Any
 
 from chargeback.clock import now
 from chargeback.errors import Invalid
-from chargeback.ledger import ledger_settings, quarantine, usage_sources
+from chargeback.ledger import intake, ledger_settings, usage_sources
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.sync import SyncCounts, window_of
 from chargeback.ledger.sync import sync as sync_one
@@ -77,11 +77,11 @@ def list_sources(as_json: bool) -> int:
     return 0
 
 
-def sync(source: str | None, period: str | None, as_json: bool) -> int:
+def sync(source: str | None, period: str | None, as_json: bool, dry_run: bool = False) -> int:
     """Read one source or all of them, with the rows read so far as progress."""
     wanted = asked.period(period)
     window = window_of(wanted) if wanted else None
-    with ledger_at_hand():
+    with ledger_at_hand(dry_run):
         with transaction() as connection:
             kept = (
                 [usage_sources.find(connection, source)]
@@ -91,11 +91,14 @@ def sync(source: str | None, period: str | None, as_json: bool) -> int:
         with showing.progress("Reading the cost trackers") as show:
             counts = [_sync(one.name, window, show) for one in kept]
     if as_json:
-        showing.print_json([asdict(one) for one in counts])
+        said = {"dry_run": True} if dry_run else {}
+        showing.print_json([asdict(one) | said for one in counts])
     elif not counts:
         showing.say("There is no source yet; add one with `chargeback sources add`.")
     else:
         _show_counts(counts)
+        if dry_run:
+            showing.say_dry_run()
     return 0
 
 
@@ -127,32 +130,25 @@ def _show_counts(counts: list[SyncCounts]) -> None:
             f"{waiting} rows of snapshots wait for a decision; `chargeback snapshots list` says why.",
             "yellow",
         )
+    for one in counts:
+        for sentence in one.doubts:
+            showing.say(sentence, "yellow")
 
 
-def list_quarantine(state: str | None, limit: int, as_json: bool) -> int:
-    """Show refused rows with their reasons."""
-    with ledger_at_hand(), snapshot() as connection:
-        rows = quarantine.rows(connection, state, limit)
-    names = ("quarantine_id", "source", "position", "external_id", "usage_date", "code", "reason", "raw_cost",
-             "state", "decision", "decided_by", "row")  # fmt: skip
-    found = [{name: getattr(row, name) for name in names} for row in rows]
-    if as_json:
-        showing.print_json(found)
-    elif not found:
-        showing.say(f"No {state} row is in quarantine." if state else "No row is in quarantine.")
-    else:
-        showing.table([
-            {"id": one["quarantine_id"], "source": one["source"], "line": one["position"], "day": one["usage_date"],
-             "row": one["external_id"], "cost": one["raw_cost"], "reason": one["reason"],
-             "state": f"{one['state']}: {one['decision']}" if one["decision"] else one["state"]}
-            for one in found
-        ], right=["id", "line", "cost"])  # fmt: skip
-    return 0
-
-
-def waive(quarantine_id: int, reason: str) -> int:
-    """Decide that a row is not to be booked."""
+def zero_cost(name: str, decision: str, as_json: bool) -> int:
+    """Decide what becomes of usage that has tokens and costs nothing."""
     with ledger_at_hand(), transaction() as connection:
-        quarantine.waive(connection, quarantine_id, reason, asked.actor())
-    showing.say(f"Row {quarantine_id} is waived: it stays in quarantine and is not booked.")
+        has_changed = intake.decide_zero_cost(connection, name, decision, asked.actor())
+    if as_json:
+        showing.print_json({"source": name, "zero_cost": decision, "changed": has_changed})
+    else:
+        already = f"That is decided so already for {name}; nothing changed."
+        showing.say(_DECIDED[decision].format(name=name) if has_changed else already)
     return 0
+
+
+_DECIDED = {
+    "accept": "What has tokens and costs nothing in {name} is booked as free from now on.",
+    "reprice": "What has tokens and costs nothing in {name} is priced from the rates from now on.",
+    "quarantine": "What has tokens and costs nothing in {name} is refused from now on, until somebody looks.",
+}

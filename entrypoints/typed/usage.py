@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson
+from entrypoints.typed.parameters import AsJson, DryRun
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -13,9 +13,6 @@ SOURCES = App(
     help="The cost trackers that usage is read from.",
     group=GROUP,
     group_commands="Commands",
-)
-QUARANTINE = App(
-    name="quarantine", help="Usage rows that were refused.", group=GROUP, group_commands="Commands"
 )
 
 
@@ -27,22 +24,21 @@ def register(app: App) -> None:
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
     SOURCES.command(list_sources, name="list")
-    app.command(QUARANTINE)
-    QUARANTINE.command(list_quarantine, name="list")
-    QUARANTINE.command(waive)
+    SOURCES.command(zero_cost, name="zero-cost")
 
 
-def import_file(file: Path, /, *, as_json: AsJson = False) -> int:
+def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = False) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
+    Says how much unbilled cost that moves, in how many days, from whom to whom.
 
     Args:
         file: A YAML file like examples/company.yaml.
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, as_json)
+    return payers.import_file(file, as_json, dry_run)
 
 
 def rules(*, as_json: AsJson = False) -> int:
@@ -101,7 +97,12 @@ def list_sources(*, as_json: AsJson = False) -> int:
 
 
 def sync(
-    source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False
+    source: str | None = None,
+    /,
+    *,
+    period: str | None = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Read new usage from one cost tracker, or from all; rows already held change nothing.
 
@@ -111,7 +112,7 @@ def sync(
     """
     from entrypoints.commands import usage
 
-    return usage.sync(source, period, as_json)
+    return usage.sync(source, period, as_json, dry_run)
 
 
 def withdraw(
@@ -130,33 +131,17 @@ def withdraw(
     return corrections.withdraw(source, list(ids), reason, as_json)
 
 
-def list_quarantine(
-    *,
-    state: Literal["open", "waived", "replaced", "all"] = "open",
-    limit: Annotated[int, Parameter(help="How many rows at most.")] = 100,
-    as_json: AsJson = False,
+def zero_cost(
+    name: str, decision: Literal["accept", "reprice", "quarantine"], /, *, as_json: AsJson = False
 ) -> int:
-    """Show the usage rows that were refused, oldest first, each with its reason.
+    """Decide what becomes of a source's usage that has tokens and costs nothing.
+
+    It holds for what is read from now on and for replays.
 
     Args:
-        state: Which rows: waiting for a decision, waived, replaced by a good row, or all.
+        name: Name of the source.
+        decision: Book it as free, price it from the rates, or refuse it until somebody looks.
     """
     from entrypoints.commands import usage
 
-    return usage.list_quarantine(None if state == "all" else state, limit, as_json)
-
-
-def waive(
-    id: int,  # noqa: A002 - what the list calls it
-    /,
-    *,
-    reason: Annotated[str, Parameter(help="Why it is not to be booked; kept in the audit log.")],
-) -> int:
-    """Decide that a refused row is not to be booked.
-
-    Args:
-        id: The row's number in `chargeback quarantine list`.
-    """
-    from entrypoints.commands import usage
-
-    return usage.waive(id, reason)
+    return usage.zero_cost(name, decision, as_json)
