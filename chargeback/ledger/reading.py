@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.snapshot_rows import SnapshotChunk, snapshot_chunks
-from chargeback.sources.contract import SnapshotSource, Source, Window
+from chargeback.sources.contract import Readable, SnapshotSource, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ class Order:
     """
 
     name: str
-    source: Source
+    source: Readable
     window: Window
     zone: ZoneInfo
     batch_records: int
@@ -67,9 +67,11 @@ def _ahead(order: Order) -> Generator[Any, None, None]:
 
 
 def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
-    if order.source.contract == "snapshots":
-        scoped = cast("SnapshotSource", order.source).read_scopes(order.window, order.known)
-        yield from snapshot_chunks(scoped, order.batch_records)
+    if isinstance(order.source, SnapshotSource):
+        scoped = order.source.read_scopes(order.window, order.known)
+        counted_in = order.pricing.source_currency
+        foreign = None if counted_in == order.pricing.currency else counted_in
+        yield from snapshot_chunks(scoped, order.batch_records, foreign)
         return
     seen = Seen()
     rows = priced(order.source.read(order.window), order.pricing, seen)

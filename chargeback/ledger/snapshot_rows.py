@@ -45,15 +45,18 @@ class SnapshotChunk:
     months: set[tuple[int, int]] = field(default_factory=set)
 
 
-def snapshot_chunks(rows: Iterable[Scoped | Known], batch_records: int) -> Iterator[SnapshotChunk]:
+def snapshot_chunks(
+    rows: Iterable[Scoped | Known], batch_records: int, foreign: str | None = None
+) -> Iterator[SnapshotChunk]:
     """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
 
-    They are small, for they are only staged: how a delivery is cut decides nothing.
+    They are small, for they are only staged: how a delivery is cut decides nothing. `foreign` is what
+    rows that say nothing else are in, where that is not the ledger's currency.
     """
     iterator, numbers = iter(rows), _Numbers()
     most = min(MOST_ROWS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, most), numbers)
+        chunk = _prepare(islice(iterator, most), numbers, foreign)
         if not chunk.size:
             return
         chunk.scopes = numbers.news()
@@ -90,7 +93,9 @@ class _Numbers:
         return known
 
 
-def _prepare(rows: Iterable[Scoped | Known], numbers: _Numbers) -> SnapshotChunk:
+def _prepare(
+    rows: Iterable[Scoped | Known], numbers: _Numbers, foreign: str | None
+) -> SnapshotChunk:
     """Round, name and hash each row.
 
     The loop is written out because it runs once per row: 1,000,000 of them in some seconds.
@@ -108,9 +113,9 @@ def _prepare(rows: Iterable[Scoped | Known], numbers: _Numbers) -> SnapshotChunk
             continue
         scope, row, fingerprint = found
         number, name = numbers.of(scope)
-        if isinstance(row, Usage) and row.currency is not None:
+        if isinstance(row, Usage) and (other := row.currency or foreign):
             row = _refusal(
-                row, "currency_other", f"It is in {row.currency}, which has no rate yet."
+                row, "currency_other", f"It is in {other}; deliver it in the ledger's currency."
             )
         if isinstance(row, Refusal):
             chunk.refusals.append((number, row))

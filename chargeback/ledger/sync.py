@@ -1,10 +1,10 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order: read ahead (`reading`), load, move the cursor with the last batch.
+Owns the order, also for what is pushed: read ahead (`reading`), load, move the cursor with the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,8 +19,8 @@ from chargeback.ledger.snapshot_settling import ScopeCounts
 from chargeback.ledger.snapshot_sync import sync_snapshot
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
-from chargeback.sources import open_source
-from chargeback.sources.contract import Window
+from chargeback.sources import no_block, open_source
+from chargeback.sources.contract import Readable, Window
 from models.enums import ZeroCost
 
 
@@ -79,6 +79,9 @@ class SyncCounts:
         )
 
 
+Say = Callable[[SyncCounts], None]
+
+
 def window_of(period: Period) -> Window:
     """The instants of a period's days in the billing zone."""
     zone = settings().zone
@@ -95,11 +98,63 @@ def sync(
     name: str,
     as_of: datetime,
     window: Window | None = None,
-    say: Callable[[SyncCounts], None] | None = None,
+    say: Say | None = None,
+    block: Callable[[str], str] = no_block,
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far,
+    `block` opens the Prefect Secret block of a name.
+    Rerun: rows already held are counted unchanged and nothing else happens.
+    """
+    with transaction() as connection:
+        ledger_settings.fix(connection)
+        source = usage_sources.find(connection, name)
+        tracker = open_source(source.kind, source.config, block)
+        pricing = intake.pricing_of(connection, source, tracker)
+    asked = window or window_since(source.cursor_at, as_of)
+    planned = tracker.plan(asked)
+    read_to = min(asked.end or as_of, as_of).astimezone(UTC)
+    is_joined = asked.start is None or _joins_on(planned, source.cursor_at)
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
+    told = drift.Told()
+    cursor_at = read_to if is_joined else None
+    if tracker.contract == "snapshots":
+        return _settle(order, source, _delivery(asked), cursor_at, say)
+    counts = _load(order, source.source_id, _delivery(asked), cursor_at, say, told)
+    with transaction() as connection:
+        days = drift.keep(connection, source.source_id, told, planned, settings().zone)
+        apart = drift.drifts(connection, days, name) if days else ()
+    return replace(
+        counts,
+        drift=tuple(one.as_json() for one in apart),
+        doubts=_doubts(counts, source.zero_cost, apart),
+    )
+
+
+def _settle(
+    order: Order,
+    source: usage_sources.KeptSource,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+) -> SyncCounts:
+    """Settle a delivery of snapshots scope by scope; the cursor moves behind the last one."""
+    counts = SyncCounts(source.name)
+    # Files are known by their name; what was asked of them makes no difference.
+    for scope in sync_snapshot(order, source, str(source.config.get("path") or delivery)):
+        counts = counts.plus_scope(scope)
+        if say:
+            say(counts)
+    if cursor_at is not None:
+        with transaction() as connection:
+            usage.move_cursor(connection, source.source_id, cursor_at)
+    return counts
+
+
+def take(name: str, batch: Readable, delivery: str, say: Say | None = None) -> SyncCounts:
+    """Load a batch that was pushed to a source; `delivery` says in words what brought it.
+
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
@@ -107,25 +162,22 @@ def sync(
         source = usage_sources.find(connection, name)
         tracker = open_source(source.kind, source.config)
         pricing = intake.pricing_of(connection, source, tracker)
-    asked = window or window_since(source.cursor_at, as_of)
-    planned = tracker.plan(asked)
-    read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
-    order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
-    delivered = _events if tracker.contract == "events" else _snapshot
-    counts = SyncCounts(name)
-    for counts in delivered(order, source, _delivery(asked), cursor_at):
-        if say:
-            say(counts)
-    return counts
+    order = Order(
+        name, batch, Window(None, None), settings().zone, settings().batch_records, pricing
+    )
+    counts = _load(order, source.source_id, delivery, None, say, drift.Told())
+    return replace(counts, doubts=_doubts(counts, source.zero_cost, ()))
 
 
-def _events(
-    order: Order, source: usage_sources.KeptSource, delivery: str, cursor_at: datetime | None
-) -> Iterator[SyncCounts]:
-    """Load batch by batch; the cursor moves with the last one, and the source's own totals are kept beside ours."""
-    counts, is_last, first_batch_id = SyncCounts(source.name), False, None
-    told = drift.Told()
+def _load(
+    order: Order,
+    source_id: int,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+    told: drift.Told,
+) -> SyncCounts:
+    counts, is_last, first_batch_id = SyncCounts(order.name), False, None
     for chunk in read_ahead(order):
         told.hear(chunk)
         is_last = chunk.is_last
@@ -133,37 +185,16 @@ def _events(
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(
-                connection, source.source_id, delivery, chunk, moved_to, first_batch_id
-            )
+            batch = usage.load(connection, source_id, delivery, chunk, moved_to, first_batch_id)
         first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch, chunk)
-        yield counts
-    with transaction() as connection:
-        if not is_last and cursor_at is not None:
-            # Nothing came, or nothing came after a batch that was full.
-            usage.move_cursor(connection, source.source_id, cursor_at)
-        days = drift.keep(connection, source.source_id, told, order.window, order.zone)
-        apart = drift.drifts(connection, days, source.name) if days else ()
-    yield replace(
-        counts,
-        drift=tuple(one.as_json() for one in apart),
-        doubts=_doubts(counts, source.zero_cost, apart),
-    )
-
-
-def _snapshot(
-    order: Order, source: usage_sources.KeptSource, delivery: str, cursor_at: datetime | None
-) -> Iterator[SyncCounts]:
-    """Settle scope by scope; the cursor moves behind the last one."""
-    counts = SyncCounts(source.name)
-    # Files are known by their name; what was asked of them makes no difference.
-    for scope in sync_snapshot(order, source, str(source.config.get("path") or delivery)):
-        counts = counts.plus_scope(scope)
-        yield counts
-    if cursor_at is not None:
+        if say:
+            say(counts)
+    if not is_last and cursor_at is not None:
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
-            usage.move_cursor(connection, source.source_id, cursor_at)
+            usage.move_cursor(connection, source_id, cursor_at)
+    return counts
 
 
 def _doubts(

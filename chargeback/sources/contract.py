@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -32,8 +33,8 @@ class Usage(NamedTuple):
     Units: `cost` in `currency` with every digit the source sent, `quantity` in `unit`.
     `position` is the line of a file or the ordinal in an answer, from 1. `usage_date` is the day the
     cost is booked on and `charge_date` the day that decides owner and rule, where the source keeps a
-    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is the
-    ledger's. `tokens` names how many tokens of each kind were used, where the source says so.
+    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is
+    what its source counts in. `tokens` names how many tokens of each kind were used, where the source says so.
     `original` is set by `pricing`, which makes `cost` an amount in the ledger's currency.
     """
 
@@ -117,13 +118,15 @@ class Window(NamedTuple):
 class World(NamedTuple):
     """What a source may use of the world around it.
 
-    `block` gives the secret in the Prefect Secret block of a name. Units: `timeout_seconds` is the
-    longest wait for one answer.
+    `currency` is what the source counts in where a row says nothing else; `networks` are the private
+    ones it may fetch from; `block` gives the secret in the Prefect Secret block of a name.
+    Units: `timeout_seconds` is the longest wait for one answer.
     """
 
     root: Path
     currency: str
     timeout_seconds: Decimal
+    networks: tuple[IPv4Network | IPv6Network, ...]
     block: Callable[[str], str]
 
 
@@ -136,7 +139,20 @@ class ReadsRows(Protocol):
         ...
 
 
-class Source(Protocol):
+class Readable(Protocol):
+    """What can be read: a source, or a batch that was pushed to one."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
+        ...
+
+    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
+        """Everything there is in a planned window, in its own order, in bounded memory."""
+        ...
+
+
+class Source(Readable, Protocol):
     """A configured cost tracker; a kind is one class in one file, listed in `chargeback.sources`.
 
     `contract` is how it delivers: `events` are rows with an id of their own, each delivered any
@@ -151,22 +167,14 @@ class Source(Protocol):
 
     def __init__(self, config: Any, world: World) -> None: ...
 
-    def plan(self, window: Window) -> Window:
+    def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
         ...
 
-    @property
-    def is_large(self) -> bool:
-        """Whether there is so much to read that it is worth a process of its own."""
-        ...
 
-    def read(self, window: Window) -> Iterator[Usage | Refusal]:
-        """Everything the tracker has in a planned window, in its own order, in bounded memory."""
-        ...
-
-
-class SnapshotSource(Source, Protocol):
-    """A source of the contract `snapshots`: its rows say which scope they belong to."""
+@runtime_checkable
+class SnapshotSource(Protocol):
+    """What a source of the contract `snapshots` has besides: its rows say which scope they belong to."""
 
     def read_scopes(
         self, window: Window, known: Sequence[int] = ()
