@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
     )
+    snapshot_fall_percent: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=100,
+        description="How far rows or cost of a snapshot may fall; one that fell so far waits for a person.",
+    )
     unattributed_team: str | None = Field(
         None,
         description="Team that is billed for usage without owner; none: it stays unattributed.",

@@ -33,7 +33,15 @@ def usage_sync(
 def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
     record.counts = {
         name: sum(row[name] for row in rows)
-        for name in ("received", "new", "unchanged", "changed", "quarantined")
+        for name in (
+            "received",
+            "new",
+            "unchanged",
+            "changed",
+            "reversed",
+            "quarantined",
+            "waiting",
+        )
     }
     for row in rows:
         record.say(
@@ -43,6 +51,11 @@ def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
         if row["quarantined"]:
             record.need_a_person(
                 f"{row['quarantined']} rows of {row['source']} were refused; see `chargeback quarantine list`"
+            )
+        if row["waiting"]:
+            record.need_a_person(
+                f"{row['waiting']} rows of snapshots of {row['source']} wait for a decision; "
+                "see `chargeback snapshots list`"
             )
         for sentence in row["doubts"]:
             record.need_a_person(sentence)

@@ -33,8 +33,11 @@ from models.usage_cell import UsageCell
 from models.usage_manifest import UsageManifest
 from models.usage_quarantine import UsageQuarantine
 from models.usage_record import UsageRecord
+from models.usage_scope import UsageScope
+from models.usage_snapshot import UsageSnapshot
 from models.usage_source import UsageSource
 from models.user import User
+from models.waiting_usage import WaitingUsage
 
 __all__ = [
     "Allocation",
@@ -70,6 +73,9 @@ __all__ = [
     "UsageManifest",
     "UsageQuarantine",
     "UsageRecord",
+    "UsageScope",
+    "UsageSnapshot",
     "UsageSource",
     "User",
+    "WaitingUsage",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from chargeback.errors import Refused
-from chargeback.ledger import claims, invoices, issuing, payers, quarantine
+from chargeback.ledger import claims, invoices, issuing, payers, quarantine, waiting_snapshots
 from chargeback.ledger.allocation import allocate
 from chargeback.ledger.database import transaction
 from chargeback.ledger.drafting import draft_one, draft_run
@@ -54,9 +54,9 @@ def draft_invoice(
 
 @step("issue invoices of {period}")
 def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, Any]:
-    """Send the drafts that an invoice-run made for the period; open quarantine stops it.
+    """Send the drafts that an invoice-run made for the period; what waits for a decision stops it.
 
-    Rerun: what was sent stays as it is. Raises Refused while refused rows wait for a decision.
+    Rerun: what was sent stays as it is. Raises Refused while refused rows or snapshots wait for a decision.
     """
     asked = Period.parse(period)
     with transaction() as connection:
@@ -66,6 +66,12 @@ def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, An
                 "quarantine_open",
                 f"{waiting} refused usage rows of {asked.label} wait for a decision, so its invoices stay drafts; "
                 "look at them with `chargeback quarantine list`, mend or waive them, then run this again",
+            )
+        if undecided := waiting_snapshots.waiting_count(connection, asked):
+            raise Refused(
+                "snapshots_waiting",
+                f"{undecided} deliveries of {asked.label} wait for a decision, so its invoices stay drafts; "
+                "look at them with `chargeback snapshots list`, accept or reject them, then run this again",
             )
         # Locked while they are looked for: another run may issue them, and somebody pay one, meanwhile.
         ids = connection.execute(

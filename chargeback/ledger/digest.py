@@ -1,8 +1,8 @@
 """One hash that two ledgers share when they say the same, however their work was cut up.
 
-Covers usage facts, refused rows, allocations summed per payer, reallocations, documents with their lines, and claims
-summed per line. Leaves out what depends on how the work was divided or when it was done: batches, cells,
-pools, runs, the audit log, revisions, clocks and all internal ids. Call it in a `database.snapshot()`.
+Covers usage facts, refused rows, snapshots that had to wait, allocations summed per payer, reallocations, documents
+with their lines, and claims summed per line. Leaves out what depends on how the work was divided or when it was done:
+batches, cells, pools, runs, the audit log, revisions, clocks and all internal ids. Call it in a `database.snapshot()`.
 """
 
 from hashlib import sha256
@@ -24,6 +24,12 @@ _USAGE = """
 _QUARANTINE = """
     SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost), currency, booked_as
     FROM usage_quarantine JOIN usage_sources s USING (source_id) ORDER BY s.name COLLATE "C", row_hash
+"""
+
+_SNAPSHOTS = """
+    SELECT s.name, c.period_start, c.account, n.content_hash, n.state, n.row_count, trim_scale(n.cost), n.refused_count
+    FROM usage_snapshots n JOIN usage_scopes c USING (scope_id) JOIN usage_sources s USING (source_id)
+    ORDER BY s.name COLLATE "C", c.period_start, c.account COLLATE "C", n.snapshot_id
 """
 
 _ALLOCATIONS = """
@@ -72,6 +78,7 @@ _CLAIMS = """
 PARTS = {
     "usage": _USAGE,
     "quarantine": _QUARANTINE,
+    "snapshots": _SNAPSHOTS,
     "allocations": _ALLOCATIONS,
     "reallocations": _REALLOCATIONS,
     "documents": _DOCUMENTS,

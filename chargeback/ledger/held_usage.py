@@ -164,7 +164,10 @@ def _refuse_contradictions(
         raw = row["original_cost"]
         if raw is None:
             raw = money.EXACT.add(row["cost"], row["residual"])
-        told = kept({**row, "cost": raw, "usage_date": None})
+        # Days of its own are kept where they tell of a source's calendar; else they follow from the instant.
+        is_own = row["charge_date"] != row["usage_date"]
+        days = {} if is_own else {"usage_date": None, "charge_date": None}
+        told = kept({**row, "cost": raw, **days})
         if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == told):
             continue
         refused.add(row["ordinal"])

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import documents, ledger, sources
+from tests.benchmarks import documents, ledger, snapshots, sources
 from tests.postgres import Server
 
 
@@ -39,6 +39,7 @@ def main() -> int:
             server = Server(Path(str(make_url(owner_url(Path(folder))).query["host"])))
             figures = [
                 *ledger.measure(server, Path(folder), asked.records, asked.teams),
+                *snapshots.measure(server, Path(folder), asked.records),
                 *sources.measure(server, Path(folder), asked.source_rows),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
             ]

@@ -22,11 +22,12 @@ from chargeback.ledger.allocation import allocate
 from chargeback.ledger.database import transaction, upgrade
 from chargeback.ledger.drafting import draft_run
 from chargeback.ledger.issuing import issue
+from chargeback.ledger.reallocation import Reallocated, reallocate
 from chargeback.payers_file import read
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import SourceRole
-from tests.benchmarks.company import END, payers_yaml, write_usage
+from tests.benchmarks.company import END, corrections_yaml, payers_yaml, write_usage
 from tests.postgres import Server
 
 BUSINESS_DATE = date(2026, 11, 1)
@@ -78,8 +79,10 @@ def measure(server: Server, folder: Path, records: int, teams: int) -> Iterator[
     os.environ["CHARGEBACK_DATABASE_URL"] = server.url(ledger, user="chargeback_app")
     settings.cache_clear()
     yield from _measure_sync(server, ledger, floors, folder, records)
-    yield from _measure_allocation(server, ledger, floors, folder, records)
+    allocation = list(_measure_allocation(server, ledger, floors, folder, records))
+    yield from allocation
     yield from _measure_drafting(teams)
+    yield from _measure_reallocation(teams, allocation[0].seconds)
 
 
 def _sync() -> dict[str, float]:
@@ -110,7 +113,7 @@ def _measure_allocation(
     server: Server, ledger: str, floors: str, folder: Path, records: int
 ) -> Iterator[Measured]:
     # Statistics as autovacuum would have gathered them by the time a month is allocated.
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         cursor.execute("ANALYZE")
     took = seconds_of(lambda: allocate(END))
     grouped = _group_by(server, ledger)
@@ -151,8 +154,24 @@ def _measure_drafting(teams: int) -> Iterator[Measured]:
     )
 
 
+def _measure_reallocation(teams: int, allocation_seconds: float) -> Iterator[Measured]:
+    """Of the month, all of it billed, a tenth of the agents turn out to be other teams', and so do two splits."""
+    with transaction() as connection:
+        payers.import_file(connection, read(corrections_yaml(teams), "corrections"), "bench")
+    found: list[Reallocated] = []
+    for name in ("reallocation of the month", "the same again, nothing moves"):
+        took = seconds_of(
+            lambda: found.append(reallocate(Period(date(2026, 10, 1), END), "a benchmark", "bench"))
+        )
+        ratio, goal = took / allocation_seconds, 2 if len(found) == 1 else 1
+        moved = f"{found[-1].cells:,} cells of {len(found[-1].shares):,} payers"
+        yield Measured(name, took, allocation_seconds, f"{ratio:.2f} of its allocation, {moved}", f"<= {goal}",
+                       ratio <= goal)  # fmt: skip
+
+
 @contextmanager
-def _cursor(server: Server, database: str) -> Iterator["psycopg2.extensions.cursor"]:
+def cursor_of(server: Server, database: str) -> Iterator["psycopg2.extensions.cursor"]:
+    """A transaction as superuser."""
     connection = psycopg2.connect(server.url(database).replace("+psycopg2", ""))
     try:
         with connection, connection.cursor() as cursor:
@@ -163,7 +182,7 @@ def _cursor(server: Server, database: str) -> Iterator["psycopg2.extensions.curs
 
 def _group_by(server: Server, ledger: str) -> float:
     """One bare GROUP BY over the raw records, by what a pool is made of."""
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         return seconds_of(
             lambda: cursor.execute("""
                 CREATE TEMPORARY TABLE grouped AS
@@ -179,15 +198,15 @@ def copied(
 ) -> Iterator[Callable[[], None]]:
     """Gives the work of copying the tables' rows, already written out, into the second ledger."""
     files = {table: folder / f"{table}.copy" for table in tables}
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         for table, file in files.items():
             with file.open("wb") as out:
                 cursor.copy_expert(f"COPY (SELECT * FROM {table}) TO STDOUT", out, size=1 << 20)
-    with _cursor(server, floors) as cursor:
+    with cursor_of(server, floors) as cursor:
         cursor.execute("SELECT ensure_partition(DATE '2026-10-01')")
 
     def copy() -> None:
-        with _cursor(server, floors) as cursor:
+        with cursor_of(server, floors) as cursor:
             for table, file in files.items():
                 with file.open("rb") as rows:
                     cursor.copy_expert(f"COPY {table} FROM STDIN", rows, size=1 << 20)

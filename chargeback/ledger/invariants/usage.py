@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - queries are made of constants only
 
+from chargeback.ledger.invariants import snapshots
 from chargeback.ledger.invariants.invariant import (
     Invariant,
     around_days,
@@ -149,7 +150,7 @@ _REPLACED = f"""
     SELECT format('refused row %s of source %s (%s) counts as delivered again, but is not in the ledger',
                   coalesce(q.external_id, 'without id'), s.name, {shown("q.raw_cost")}) AS sentence
     FROM usage_quarantine q JOIN usage_sources s USING (source_id)
-    WHERE q.state = 'replaced' AND {in_days_or_undated("q.usage_date")}
+    WHERE q.state = 'replaced' AND q.snapshot_id IS NULL AND {in_days_or_undated("q.usage_date")}
       AND NOT EXISTS (SELECT FROM usage_records r
                       WHERE r.usage_id = public_id('usage', s.name, coalesce(q.booked_as, q.external_id)))
 """
@@ -189,15 +190,15 @@ _WENT_OUT = f"""
 FACTS_ONCE = Invariant(
     1,
     "each usage fact is held once per revision, and taken back by the next",
-    (_HELD_TWICE, _OUT_OF_TURN),
+    (_HELD_TWICE, _OUT_OF_TURN, snapshots.OUT_OF_SCOPE),
 )
 BATCHES_WHOLE = Invariant(
     2,
     "each batch is booked whole: manifest, records and cells agree",
-    (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
+    (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL, snapshots.KEPT_WHOLE),
 )
 RECONCILED = Invariant(
     14,
     "what came in is accounted for, per source and day",
-    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT),
+    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT, snapshots.SETTLED_TOGETHER),
 )
