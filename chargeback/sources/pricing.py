@@ -76,8 +76,8 @@ def priced(
 
 def again(refusal: Refusal, pricing: Pricing, seen: Seen | None = None) -> Usage | Refusal:
     """What a row is that its source refused, after the fixes for it; without any the same refusal."""
-    if refusal.currency is None and pricing.source_currency != pricing.currency:
-        refusal = refusal._replace(currency=pricing.source_currency)
+    foreign = refusal.currency or pricing.source_currency
+    refusal = refusal._replace(currency=None if foreign == pricing.currency else foreign)
     return _settled(refusal, pricing, seen or Seen())
 
 
