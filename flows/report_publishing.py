@@ -6,13 +6,14 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from chargeback.periods import Period
 from chargeback.settings import settings
-from flows.recording import PERIOD, asked_period, recorded
+from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_documents import publish_reports
 
 
-@flow(flow_run_name="report-publishing {period}", persist_result=False)
+@flow(flow_run_name=run_name("report-publishing"), persist_result=False)
 def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
     """Publish a page and a CSV per team and user. Rerun: the same figures give the same files.
 
@@ -22,9 +23,15 @@ def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> Sta
     asked = asked_period(period)
     with recorded("report-publishing", {"period": asked.label}) as record:
         allocate_costs(asked.end)
-        record.counts = publish_reports(asked.label)
-        record.say(
-            f"{record.counts['published']} files published for {asked.label}, {record.counts['new']} of them new; "
-            f"begin at {settings().files / record.counts['overview']}"
-        )
+        record.counts = write_reports(record, asked)
     return record.state(f"{record.counts['published']} files published")
+
+
+def write_reports(record: Record, period: Period) -> dict[str, Any]:
+    """Publish the reports of a period, and say where they begin. Rerun: as the flow."""
+    done = publish_reports(period.label)
+    record.say(
+        f"{done['published']} report files published for {period.label}, {done['new']} of them new; "
+        f"begin at {settings().files / done['overview']}"
+    )
+    return done

@@ -6,30 +6,35 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.recording import PERIOD, Record, asked_period, recorded, show_table
+from flows.forms import offer_sources
+from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.sync_usage import list_sources, sync_source
 
 
-@flow(flow_run_name="usage-sync {source} {period}", persist_result=False)
+@flow(flow_run_name=run_name("usage-sync"), persist_result=False)
 def usage_sync(
-    source: str = "all", period: Annotated[str, Field(pattern=PERIOD)] = ""
+    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "all",
+    period: Annotated[str, Field(pattern=PERIOD)] = "",
 ) -> State[Any]:
     """Read usage from the cost trackers into the ledger. Rerun: rows already held change nothing.
 
     Args:
-        source: Name of the source to read, or `all`.
+        source: The cost tracker to read, or all of them.
         period: Month or days to read again, like 2026-10; empty for what is new since the last sync.
     """
     with recorded("usage-sync", {"source": source, "period": period}) as record:
-        names = list_sources(None if source == "all" else source)["sources"]
-        label = asked_period(period).label if period else None
-        rows = [sync_source(name, label) for name in names]
-        _tell(record, rows)
+        read_usage(record, source, asked_period(period).label if period else None)
+        if source == "all":
+            offer_sources(record.counts["sources"])
     return record.state(f"{record.counts['new']} new usage records")
 
 
-def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
-    record.counts = {
+def read_usage(record: Record, source: str, period: str | None) -> None:
+    """Read one source or all, and tell what came in. Rerun: as the flow."""
+    names = list_sources(None if source == "all" else source)["sources"]
+    rows = [sync_source(name, period) for name in names]
+    record.counts["sources"] = names
+    record.counts |= {
         name: sum(row[name] for row in rows)
         for name in ("received", "new", "unchanged", "quarantined")
     }
@@ -44,4 +49,4 @@ def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
             )
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
-    show_table("usage-sync-sources", rows, "What each source sent and what became of it.")
+    record.show("usage-sync-sources", "What each source sent and what became of it.", rows)

@@ -3,6 +3,8 @@
 from models.allocation import Allocation
 from models.allocation_day import AllocationDay
 from models.allocation_rule import AllocationRule
+from models.approval import Approval
+from models.archived_usage import ArchivedUsage
 from models.audit_entry import AuditEntry
 from models.audit_head import AuditHead
 from models.base import Base
@@ -20,6 +22,7 @@ from models.ownership import Ownership
 from models.pool_cell import PoolCell
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
+from models.usage_archive import UsageArchive
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
 from models.usage_manifest import UsageManifest
@@ -32,6 +35,8 @@ __all__ = [
     "Allocation",
     "AllocationDay",
     "AllocationRule",
+    "Approval",
+    "ArchivedUsage",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -49,6 +54,7 @@ __all__ = [
     "PoolCell",
     "RetiredPoolCell",
     "Team",
+    "UsageArchive",
     "UsageBatch",
     "UsageCell",
     "UsageManifest",

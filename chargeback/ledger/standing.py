@@ -42,6 +42,8 @@ class RecentRun:
     seconds: Decimal | None
     step_count: int
     error: str | None
+    said: tuple[str, ...]
+    for_a_person: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def standing(connection: Connection, period: Period | None) -> Standing:
         len(days_to_allocate(connection, days["start"], days["end"])),
         invoices.plain(unattributed),
         invoices.plain(not_allocated),
-        tuple(_run(row) for row in runs.recent(connection, RECENT_RUNS)),
+        tuple(
+            _run(row)
+            for row in runs.recent(connection, RECENT_RUNS, period.label if period else None)
+        ),
     )
 
 
@@ -121,4 +126,6 @@ def _run(row: Any) -> RecentRun:
         seconds,
         row.step_count,
         row.error,
+        tuple(row.said),
+        tuple(row.for_a_person),
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.identity import public_id
+from chargeback.ledger import archives
 from chargeback.ledger.chunks import STAGE, Chunk, as_kept, plain
 from chargeback.ledger.staging import stage_text
 from chargeback.sources.contract import Refusal
@@ -53,6 +54,7 @@ def load(
     ids = {"batch_id": batch_id, "source_id": source_id}
     if chunk.positions:
         stage_text(connection, "arrived", STAGE, chunk.buffer)
+        _refuse_archived(connection, chunk)
         _compare_with_held(connection, chunk)
         _settle_repeats(connection, chunk)
         _book(connection, ids, chunk)
@@ -66,6 +68,31 @@ def load(
     if cursor_at is not None:
         move_cursor(connection, source_id, cursor_at)
     return _counts(connection, batch_id)
+
+
+def _refuse_archived(connection: Connection, chunk: Chunk) -> None:
+    """Refuse usage of archived months: what was held of them is not here to compare with."""
+    horizon = archives.horizon(connection)
+    if horizon is None or date(*min(chunk.months), 1) >= horizon:
+        return
+    gone = connection.execute(
+        text(
+            """DELETE FROM arrived WHERE usage_at < CAST(:horizon AS timestamp) AT TIME ZONE 'UTC' RETURNING *"""
+        ),
+        {"horizon": horizon},
+    )
+    for row in sorted(gone.mappings(), key=lambda row: row["ordinal"]):
+        raw = money.EXACT.add(row["cost"], row["residual"])
+        reason = (
+            f"usage {row['external_id']} is of {row['usage_at']:%Y-%m}, and usage before {horizon} is archived; "
+            "waive it, or restore the month with `chargeback archive restore` and deliver it again"
+        )
+        refusal = Refusal(
+            chunk.positions[row["ordinal"]], row["external_id"], None, "archived_period", reason,
+            as_kept({**row, "cost": raw}), raw,
+        )  # fmt: skip
+        chunk.refusals.append((row["usage_date"], refusal))
+        chunk.tallies[row["usage_date"]].quarantined.add(raw)
 
 
 # The held revision is looked up in the months the delivery touches and one either side, id by id in the index:
@@ -243,9 +270,20 @@ def _counts(connection: Connection, batch_id: int) -> BatchCounts:
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
-    """Make the partitions that records of these years and months (UTC) go to; commit before loading."""
+    """Make the partitions that records of these years and months (UTC) go to; commit before loading.
+
+    An archived month gets none: its usage is refused.
+    """
+    horizon = archives.horizon(connection) or date.min
     for year, month in sorted(months):
-        connection.execute(text("SELECT ensure_partition(:month)"), {"month": date(year, month, 1)})
+        if date(year, month, 1) < horizon:
+            continue
+        ensure_partition(connection, date(year, month, 1))
+
+
+def ensure_partition(connection: Connection, month: date) -> None:
+    """Make the partition of one month, whether it is archived or not."""
+    connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
 
 
 def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:
