@@ -51,6 +51,8 @@ def environment(home: Path, api_url: str, database_url: str) -> dict[str, str]:
         # The smallest allowed; a run that misses three of them has lost its process.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # What our own code says belongs to what is seen of a run.
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "chargeback",
         # What the server answers while its Postgres is down; a flow waits for it as for the ledger's.
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     }

@@ -27,10 +27,23 @@ def close_form(client: SyncPrefectClient, deployment: str, sources: Sequence[str
 
 def closed(schema: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
     """The schema of a form that takes what it names and nothing else; a parameter `source` is one of `sources`."""
-    properties = dict(schema.get("properties", {}))
+    properties = {name: _with_dates(one) for name, one in schema.get("properties", {}).items()}
     if "source" in properties and sources:
         properties["source"] = {**properties["source"], "enum": ["all", *sources]}
     return {**schema, "properties": properties, "additionalProperties": False}
+
+
+# `format: date` is a date picker and no check.
+DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+
+
+def _with_dates(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The parameter with its dates checked, also where it may be nothing."""
+    if parameter.get("format") == "date":
+        return {**parameter, "pattern": DATE}
+    if "anyOf" in parameter:
+        return {**parameter, "anyOf": [_with_dates(one) for one in parameter["anyOf"]]}
+    return parameter
 
 
 def offer_sources(sources: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """The whole month: sync, allocate, bill, report, prove."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -59,7 +60,9 @@ def _show_standing(record: Record, period: Period) -> None:
     """What came in and where it went, what is refused, what nobody bears; and whether the period is closed."""
     found = look_at_period(period.label)
     record.show(
-        "reconciliation", f"What came in for {period.label} and where it went.", found["sources"]
+        "reconciliation",
+        f"What came in for {period.label} and where it went, exactly.",
+        _reconciled(found["sources"]),
     )
     record.show("quarantine", f"Refused rows of {period.label}.", found["quarantine"])
     record.show("unattributed", f"Cost of {period.label} that nobody bears.", found["unattributed"])
@@ -74,3 +77,21 @@ def _show_standing(record: Record, period: Period) -> None:
             tell("period.closed", "period", period.label, {"issued": record.counts["issued"]})
     for sentence in found["open"]:
         record.say(f"{period.label} is not closed: {sentence}")
+
+
+# What came in on one side, what became of it on the other; a source is a column.
+_FIGURES = {
+    "received": "came in", "ledger": "in the ledger", "residual": "beyond 18 decimals", "quarantined": "refused",
+    "waived": "waived", "difference": "difference", "invoiced": "on issued invoices", "on_drafts": "on drafts",
+    "not_yet_invoiced": "not yet on issued invoices", "written_off": "written off", "unattributed": "borne by nobody",
+    "not_allocated": "not allocated", "allocation_difference": "difference in allocation",
+}  # fmt: skip
+
+
+def _reconciled(sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if not sources:
+        return []
+    return [
+        {"what": words, **{source["source"]: source[name] for source in sources}}
+        for name, words in _FIGURES.items()
+    ]

@@ -39,7 +39,9 @@ class Page:
         if not rows:
             return
         self.tables.append((title, rows))
-        shown = [{name: shown_cell(cell) for name, cell in row.items()} for row in rows]
+        shown = [
+            {name.replace("_", " "): shown_cell(cell) for name, cell in row.items()} for row in rows
+        ]
         create_table_artifact(
             shown[:MOST_ROWS_IN_TABLE],
             key=key,
@@ -85,7 +87,8 @@ def _listed(sentences: Sequence[str]) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     names = list(rows[0])
-    lines = ["| " + " | ".join(map(inert, names)) + " |", "|" + " --- |" * len(names)]
+    heads = [inert(name.replace("_", " ")) for name in names]
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(shown_cell(row[name]) for name in names) + " |" for row in rows]
     return "\n".join(lines)
 

@@ -30,7 +30,8 @@ R = TypeVar("R")
 
 PAUSES_SECONDS = (1, 2, 4, 8, 16)
 
-PERIOD = r"^$|^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}((/| to )\d{4}-\d{2}-\d{2})?$"
+_DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+PERIOD = rf"^$|^\d{{4}}-(0[1-9]|1[0-2])$|^{_DAY}((/| to ){_DAY})?$"
 NEEDS_A_PERSON = "NeedsAPerson"
 
 

@@ -13,7 +13,6 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
-from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
@@ -58,6 +57,9 @@ def _draw(period: str, part: Part) -> None:
 def _ask(period: str, part: Part) -> UUID | None:
     """A run for one part; None where there is nobody to ask."""
     parameters = {"period": period, "first": part[0], "last": part[1]}
+    # Only where there is something to share: it takes part of a second to import.
+    from prefect.deployments import run_deployment
+
     key = f"{flow_run.id}-{flow_run.run_count}-{part[0]}"
     try:
         # What makes this run work on its ledger makes its helpers work on it.

@@ -49,4 +49,9 @@ def read_usage(record: Record, source: str, period: str | None) -> None:
             )
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
-    record.show("usage-sync-sources", "What each source sent and what became of it.", rows)
+    shown = [
+        {"source": row["source"], "received": row["received"], "new": row["new"], "held already": row["unchanged"],
+         "refused": row["quarantined"], "cost booked": f"{row['new_cost'].normalize():f}"}
+        for row in rows
+    ]  # fmt: skip
+    record.show("usage-sync-sources", "What each source sent and what became of it.", shown)

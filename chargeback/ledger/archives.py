@@ -156,7 +156,7 @@ def keep(
 
     Postgres refuses where anything came in that the files do not hold.
     """
-    count = sum(row["rows"] for row in summed)
+    count: int = sum(row["rows"] for row in summed)
     described = json.dumps([[file.uri, file.bytes, file.sha256] for file in files])
     connection.execute(
         text("""INSERT INTO usage_archives (month, state, form, files, record_count, digest, archived_by)

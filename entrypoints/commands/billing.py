@@ -10,6 +10,7 @@ from typing import Any
 from chargeback import invoice_status
 from chargeback.ledger import allocation, invoices, issuing, publications
 from chargeback.ledger.database import snapshot, transaction
+from chargeback.payer import billed
 from chargeback.periods import Period, parse_day
 from chargeback.settings import settings
 from chargeback.views import InvoiceView
@@ -55,7 +56,7 @@ def invoice(
 ) -> int:
     """Draft or refresh one payer's invoice, publish its PDF, and show it whole."""
     payer, wanted, day = (
-        asked.payer(team, user, everybody),
+        billed(team, user, everybody=everybody),
         Period.parse(period),
         asked.business_date(on),
     )

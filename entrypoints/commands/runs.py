@@ -4,6 +4,7 @@ from chargeback.ledger import invoices, issuing, publications, runs
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.standing import standing
+from chargeback.payer import billed
 from chargeback.periods import Period
 from chargeback.settings import settings
 from entrypoints import figures, paper, showing
@@ -53,9 +54,10 @@ def invoice(
     as_json: bool,
 ) -> int:
     """Have a worker draft or refresh one payer's invoice, and show it as it stands then."""
-    payer, wanted = asked.payer(team, user, everybody), Period.parse(period)
+    payer, wanted = billed(team, user, everybody=everybody), Period.parse(period)
     parameters = {"team": payer.team_id or "", "user": payer.user_id or "", "period": wanted.label,
-                  "business_date": asked.business_date(on).isoformat(), "number": number or ""}  # fmt: skip
+                  "business_date": asked.business_date(on).isoformat(), "number": number or "",
+                  "everybody": everybody}  # fmt: skip
     with (
         busy("Looking for a running stack") as now,
         running(settings().home, say=now.update) as stack,

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import documents, ledger
+from tests.benchmarks import documents, ledger, overhead
 from tests.postgres import Server
 
 
@@ -41,6 +41,7 @@ def main() -> int:
             ]
         finally:
             stop_postgres(Path(folder))
+        figures += overhead.measure(Path(folder), asked.teams)
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
         table.add_row(
