@@ -82,9 +82,8 @@ class Settings(BaseSettings):
         1000, ge=1, le=100_000, description="Documents that one run draws; more are cut into runs."
     )
     pool_runs: int = Field(
-        32, ge=1, le=1000, description="Flow runs at once on all workers of the pool together."
+        16, ge=1, le=1000, description="Flow runs at once on all workers of the pool together."
     )
-    worker_runs: int = Field(8, ge=1, le=1000, description="Flow runs at once on one worker.")
     public_url: str | None = Field(
         None,
         description="Where people reach the HTTP API, for links to PDFs; none: this machine's port.",

@@ -86,7 +86,7 @@ def worker(home: Path, base: Mapping[str, str]) -> Child:
     # Two homes on one machine are two workers, so each has a name of its own.
     mark = hashlib.sha256(str(home).encode()).hexdigest()[:6]
     command += ["--name", f"chargeback-{socket.gethostname()}-{mark}"]
-    command += ["--limit", str(settings().worker_runs)]
+    # Without --limit: a worker that has one dies of a run that is retried while it still holds its place.
     # Prefect's workers all use <temporary folder>/runner_storage: whoever made it shuts other users out.
     temporary = home / "tmp"
     # What killed runs left there.
