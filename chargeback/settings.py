@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         None, description="Folder of published files; none: `files` under home."
     )
     batch_records: int = Field(
-        50_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
+        200_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
     )
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
@@ -75,6 +75,42 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    journal_profile: str = Field(
+        "neutral", description="Column map of the published journal: a name, or a YAML file."
+    )
+    journal_company: str = Field("Chargeback", description="Whose books the journal is for.")
+    journal_expense_account: str = Field("6500", description="Account that consumers are debited.")
+    journal_recovery_account: str = Field("4900", description="Account that is credited.")
+    journal_tax_account: str = Field("2300", description="Account that tax is credited to.")
+    journal_cost_center: str = Field(
+        "SHARED", description="The provider's cost centre, which is credited."
+    )
+    smtp_host: str | None = Field(
+        None, description="Mail server that invoices are sent through; none: no mail."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to the mail server is encrypted."
+    )
+    smtp_user: str | None = Field(None, description="Who signs in at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="With what.")
+    mail_from: str = Field(
+        "chargeback@localhost", description="The address that invoices are mailed from."
+    )
+    webhook_url: str | None = Field(
+        None, description="Where programs are told of documents; none: nowhere."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs webhooks (Standard Webhooks): whsec_ and base64."
+    )
+    deliver_within_days: int = Field(
+        7, ge=0, description="A document issued longer ago is not sent by itself."
+    )
+    reminder_days: str = Field(
+        "7,21",
+        pattern=r"^(\d{1,4}(,\d{1,4})*)?$",
+        description="Days past due of reminders, once each.",
+    )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
     )
@@ -112,6 +148,11 @@ class Settings(BaseSettings):
         if zone not in available_timezones():
             raise ValueError(f"{zone!r} is no IANA time zone; write one like 'Europe/Amsterdam'")
         return zone
+
+    @property
+    def reminder_ages(self) -> tuple[int, ...]:
+        """The days past due at which a payer is reminded."""
+        return tuple(sorted(int(days) for days in self.reminder_days.split(",") if days))
 
     @property
     def zone(self) -> ZoneInfo:

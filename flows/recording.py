@@ -149,7 +149,9 @@ def run_name(flow: str) -> Callable[[], str]:
 
 
 # Flows whose empty period is the previous month; an empty one elsewhere is everything, or what is new.
-BILL_A_PERIOD = ("invoice-run", "invoice-on-demand", "monthly-billing", "report-publishing")
+BILL_A_PERIOD = (
+    "invoice-run", "invoice-on-demand", "monthly-billing", "report-publishing", "reallocation", "document-drawing",
+)  # fmt: skip
 
 
 def asked_period(period: str) -> Period:

@@ -11,11 +11,12 @@ from chargeback.settings import settings
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_documents import publish_reports
+from tasks.publish_finance import publish_finance
 
 
 @flow(flow_run_name=run_name("report-publishing"), persist_result=False)
 def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
-    """Publish a page and a CSV per team and user. Rerun: the same figures give the same files.
+    """Publish a page and a CSV per team and user, and the files for finance. Rerun: the same figures, the same files.
 
     Args:
         period: Month or days to report on, like 2026-10; empty for the previous month.
@@ -34,4 +35,8 @@ def write_reports(record: Record, period: Period) -> dict[str, Any]:
         f"{done['published']} report files published for {period.label}, {done['new']} of them new; "
         f"begin at {settings().files / done['overview']}"
     )
+    finance = publish_finance(period.label)
+    record.say(f"The journal for finance is {settings().files / finance['journal']}")
+    for payer in finance["without_cost_center"]:
+        record.say(f"{payer} has no cost centre, so its journal lines name none")
     return done

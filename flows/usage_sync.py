@@ -26,7 +26,9 @@ def usage_sync(
         read_usage(record, source, asked_period(period).label if period else None)
         if source == "all":
             offer_sources(record.counts["sources"])
-    return record.state(f"{record.counts['new']} new usage records")
+    return record.state(
+        f"{record.counts['new']} new usage records, {record.counts['changed']} changed"
+    )
 
 
 def read_usage(record: Record, source: str, period: str | None) -> None:
@@ -36,12 +38,12 @@ def read_usage(record: Record, source: str, period: str | None) -> None:
     record.counts["sources"] = names
     record.counts |= {
         name: sum(row[name] for row in rows)
-        for name in ("received", "new", "unchanged", "quarantined")
+        for name in ("received", "new", "unchanged", "changed", "quarantined")
     }
     for row in rows:
         record.say(
             f"{row['source']}: received {row['received']} rows, {row['new']} new, {row['unchanged']} already held, "
-            f"{row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
+            f"{row['changed']} changed since, {row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
         )
         if row["quarantined"]:
             record.need_a_person(
@@ -51,6 +53,7 @@ def read_usage(record: Record, source: str, period: str | None) -> None:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
     shown = [
         {"source": row["source"], "received": row["received"], "new": row["new"], "held already": row["unchanged"],
+         "changed": row["changed"],
          "refused": row["quarantined"], "cost booked": f"{row['new_cost'].normalize():f}"}
         for row in rows
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from models.base import Base
 from models.billing_run import BillingRun
 from models.billing_step import BillingStep
 from models.cost_pool import CostPool
+from models.delivery import Delivery
 from models.document import Document
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
@@ -20,6 +21,7 @@ from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_cell import PoolCell
+from models.reallocation import Reallocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
 from models.usage_archive import UsageArchive
@@ -43,6 +45,7 @@ __all__ = [
     "BillingRun",
     "BillingStep",
     "CostPool",
+    "Delivery",
     "Document",
     "Invoice",
     "InvoiceLine",
@@ -52,6 +55,7 @@ __all__ = [
     "NumberCounter",
     "Ownership",
     "PoolCell",
+    "Reallocation",
     "RetiredPoolCell",
     "Team",
     "UsageArchive",

@@ -27,10 +27,13 @@ Sign = Annotated[int, mapped_column(SmallInteger)]
 Json = Annotated[Any, mapped_column(JSONB)]
 
 _WORDS = (
+    enums.DeliveryState,
     enums.DocumentKind,
     enums.InvoiceStatus,
+    enums.LineCause,
     enums.LineKind,
     enums.OwnedKind,
+    enums.PoolKind,
     enums.QuarantineState,
     enums.RuleType,
     enums.Scope,

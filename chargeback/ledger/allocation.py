@@ -25,6 +25,11 @@ from chargeback.ledger.sharing import (
     allocate_divided,
     pools_with_other_receivers,
 )
+from chargeback.ledger.taking_back import (
+    allocate_reversals,
+    pools_of_new_write_offs,
+    write_off_with_originals,
+)
 from chargeback.settings import settings
 
 
@@ -98,11 +103,16 @@ def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCou
     classify(connection, days, kept)
     receivers = Receivers(connection, kept, settings().unattributed_team)
     replaced, drafts = remove_stale(
-        connection, pools_with_other_receivers(connection, days, receivers)
+        connection,
+        [
+            *pools_with_other_receivers(connection, days, receivers),
+            *pools_of_new_write_offs(connection, days),
+        ],
     )
     pools = insert_pools(connection, days)
     allocations = allocate_direct(connection, receivers.unattributed_team)
-    allocations += allocate_divided(connection, receivers)
+    allocations += allocate_divided(connection, receivers) + allocate_reversals(connection)
+    write_off_with_originals(connection)
     _assert_tied(connection)
     digests = input_digests(connection, days, kept)
     for digest, same in groupby(sorted(days, key=digests.__getitem__), key=digests.__getitem__):

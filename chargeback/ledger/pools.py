@@ -1,7 +1,8 @@
 """Cost pools: which of them stay, which are taken back, and the new ones, in set-based SQL.
 
 Works on the temporary tables `frozen` and `classified` that `classification` fills, leaves `new_pools`.
-In them `pool_team` is '' where a pool has no team, since ids are never empty.
+In them `pool_team` is '' where a pool has no team, since ids are never empty, and `of_pool_id` and
+`reallocation_id` are 0 where it has none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +17,18 @@ _STALE = text("""
     WITH unsettled AS (
         SELECT c.* FROM classified c LEFT JOIN cost_pools p ON p.pool_id = c.held_pool_id
         WHERE p.pool_id IS NULL
-           OR NOT (c.is_held_alike AND p.rule_key = c.rule_key AND coalesce(p.team_id, '') = c.pool_team)),
-    wanted AS (SELECT DISTINCT usage_date, source_id, rule_key, pool_team, resource_type, unit FROM unsettled)
+           OR NOT (c.is_held_alike AND p.rule_key = c.rule_key AND coalesce(p.team_id, '') = c.pool_team
+               AND p.kind = c.kind AND coalesce(p.of_pool_id, 0) = c.of_pool_id
+               AND coalesce(p.reallocation_id, 0) = c.reallocation_id)),
+    wanted AS (SELECT DISTINCT usage_date, source_id, rule_key, pool_team, resource_type, unit,
+                   kind, of_pool_id, reallocation_id FROM unsettled)
     SELECT held_pool_id AS pool_id FROM unsettled WHERE held_pool_id IS NOT NULL
     UNION
     SELECT p.pool_id FROM cost_pools p JOIN wanted w
       ON p.usage_date = w.usage_date AND p.source_id = w.source_id AND p.rule_key = w.rule_key
         AND coalesce(p.team_id, '') = w.pool_team AND p.resource_type = w.resource_type AND p.unit = w.unit
+        AND p.kind = w.kind AND coalesce(p.of_pool_id, 0) = w.of_pool_id
+        AND coalesce(p.reallocation_id, 0) = w.reallocation_id
     WHERE p.retired_at IS NULL AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)
     UNION
     SELECT unnest(CAST(:others AS bigint[]))
@@ -96,35 +102,37 @@ def remove_stale(connection: Connection, others: Iterable[int]) -> tuple[int, in
 
 # A cell that is in no pool, or was in a stale one, gets one: the next generation where an older pool of the
 # same key stays.
-_NEW = text("""
+_KEY = """usage_date, source_id, rule_key, pool_team, resource_type, unit,
+    kind, of_pool_id, reallocation_id"""
+_NEW = text(f"""
     CREATE TEMPORARY TABLE new_pools ON COMMIT DROP AS
     WITH grouped AS (
-        SELECT usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit,
-            sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
+        SELECT {_KEY}, rule_type, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
         FROM classified c
         WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
-        GROUP BY usage_date, source_id, rule_key, rule_type, pool_team, resource_type, unit),
+        GROUP BY {_KEY}, rule_type),
     older AS (
-        SELECT usage_date, source_id, rule_key, coalesce(team_id, '') AS pool_team, resource_type, unit,
+        SELECT usage_date, source_id, rule_key, coalesce(team_id, '') AS pool_team, resource_type, unit, kind,
+            coalesce(of_pool_id, 0) AS of_pool_id, coalesce(reallocation_id, 0) AS reallocation_id,
             max(generation) AS generation
-        FROM cost_pools WHERE usage_date = ANY (:days) GROUP BY 1, 2, 3, 4, 5, 6)
+        FROM cost_pools WHERE usage_date = ANY (:days) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9)
     SELECT nextval(pg_get_serial_sequence('cost_pools', 'pool_id')) AS pool_id, g.*,
         coalesce(o.generation, 0) + 1 AS generation
-    FROM grouped g LEFT JOIN older o USING (usage_date, source_id, rule_key, pool_team, resource_type, unit)
-""")
+    FROM grouped g LEFT JOIN older o USING ({_KEY})
+""")  # noqa: S608 - made of constants only
 _INSERT = text("""
-    INSERT INTO cost_pools (pool_id, usage_date, source_id, rule_key, team_id, resource_type, unit, generation,
-        cost, quantity, record_count) OVERRIDING SYSTEM VALUE
-    SELECT pool_id, usage_date, source_id, rule_key, nullif(pool_team, ''), resource_type, unit, generation,
-        cost, quantity, record_count FROM new_pools
+    INSERT INTO cost_pools (pool_id, usage_date, source_id, rule_key, team_id, resource_type, unit,
+        kind, of_pool_id, reallocation_id, generation, cost, quantity, record_count) OVERRIDING SYSTEM VALUE
+    SELECT pool_id, usage_date, source_id, rule_key, nullif(pool_team, ''), resource_type, unit,
+        kind, nullif(of_pool_id, 0), nullif(reallocation_id, 0), generation, cost, quantity, record_count
+    FROM new_pools
 """)
-_FILL = text("""
+_FILL = text(f"""
     INSERT INTO pool_cells (cell_id, pool_id, team_id, user_id)
-    SELECT c.cell_id, n.pool_id, c.team_id, c.user_id
-    FROM classified c JOIN new_pools n USING (usage_date, source_id, rule_key, pool_team, resource_type, unit)
+    SELECT c.cell_id, n.pool_id, c.team_id, c.user_id FROM classified c JOIN new_pools n USING ({_KEY})
     WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
     ORDER BY c.cell_id
-""")
+""")  # noqa: S608 - made of constants only
 
 
 def insert_pools(connection: Connection, days: Sequence[date]) -> int:

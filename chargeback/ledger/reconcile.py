@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.ledger.payer_accounts import PayerAccount, payer_accounts
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
@@ -32,6 +33,7 @@ class SourceReconciliation:
     `received`: as sent, without what was delivered before. A row refused first and booked later counts
     once, where it was booked. Rows refused without a day that can be read may be of any period: they are
     in `received`, `quarantined` and `waived` of each, and `undated` says how much of these they are.
+    `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
     `residual`: what lies beyond 18 decimals.
     `allocated` is borne by payers or `unattributed`, by nobody; `not_allocated` is in no pool, as is all
     of a source that is only reconciled.
@@ -41,6 +43,7 @@ class SourceReconciliation:
     source: str
     role: SourceRole
     received: Tally
+    reversed: Tally
     ledger: Tally
     residual: Decimal
     quarantined: Tally
@@ -58,7 +61,7 @@ class SourceReconciliation:
     def difference(self) -> Decimal:
         """What came in and is nowhere; 0, or the books are broken."""
         kept = (self.ledger.amount, self.residual, self.quarantined.amount, self.waived.amount)
-        return _less(self.received.amount, kept)
+        return _less(self.received.amount, (self.reversed.amount, *kept))
 
     @property
     def allocation_difference(self) -> Decimal:
@@ -73,6 +76,8 @@ class SourceReconciliation:
             "role": self.role.value,
             "received_count": self.received.rows,
             "received": written(self.received.amount),
+            "reversed_count": self.reversed.rows,
+            "reversed": written(self.reversed.amount),
             "ledger_count": self.ledger.rows,
             "ledger": written(self.ledger.amount),
             "residual": written(self.residual),
@@ -120,7 +125,7 @@ class DocumentReconciliation:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A period reconciled: its sources by name, and the documents that bill any of it, oldest first.
+    """A period reconciled: its sources by name, the documents that bill any of it, oldest first, and its payers.
 
     Cancelled drafts are left out; a cancelled invoice and its credit note are both there and undo each other.
     """
@@ -129,6 +134,7 @@ class Reconciliation:
     currency: str
     sources: tuple[SourceReconciliation, ...]
     documents: tuple[DocumentReconciliation, ...]
+    payers: tuple[PayerAccount, ...]
 
     @property
     def rounding_difference(self) -> Decimal:
@@ -142,9 +148,9 @@ class Reconciliation:
 
     @property
     def difference(self) -> Decimal:
-        """The differences of all sources, without their signs so that they cannot hide each other; 0."""
-        both = (d for s in self.sources for d in (s.difference, s.allocation_difference))
-        return money.exact_sum(d.copy_abs() for d in both)
+        """The differences of all sources and payers, without their signs so that they cannot hide each other; 0."""
+        both = [d for s in self.sources for d in (s.difference, s.allocation_difference)]
+        return money.exact_sum(d.copy_abs() for d in (*both, *(p.difference for p in self.payers)))
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a program to read; exact decimals as text without exponent."""
@@ -153,10 +159,20 @@ class Reconciliation:
             "currency": self.currency,
             "sources": [source.as_json() for source in self.sources],
             "documents": [document.as_json() for document in self.documents],
+            "payers": [_account_as_json(account) for account in self.payers],
             "rounding_difference": written(self.rounding_difference),
             "rounding_bound": written(self.rounding_bound),
             "difference": written(self.difference),
         }
+
+
+def _account_as_json(account: PayerAccount) -> dict[str, str | None]:
+    payer = account.payer
+    amounts = ("borne", "billed", "credited", "charged", "written_off", "waiting", "difference")
+    return {
+        "team_id": payer.team_id if payer else None,
+        "user_id": payer.user_id if payer else None,
+    } | {name: written(getattr(account, name)) for name in amounts}
 
 
 def written(amount: Decimal) -> str:
@@ -184,6 +200,7 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
         currency or settings().currency,
         tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
+        payer_accounts(connection, period),
     )
 
 
@@ -196,6 +213,9 @@ _TALLIES = text(f"""
     FROM usage_sources s LEFT JOIN (
         SELECT source_id, 'received' AS what, new_count + changed_count + quarantined_count AS rows,
             new_raw + changed_raw + quarantined_raw AS amount
+        FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
+        UNION ALL
+        SELECT source_id, 'reversed', reversed_count, reversed_raw
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
         SELECT source_id, 'received', -1, -coalesce(raw_cost, 0) FROM usage_quarantine
@@ -217,7 +237,8 @@ _TALLIES = text(f"""
         WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
-                WHEN i.status = 'cancelled' THEN 'written_off' WHEN i.status IS NOT NULL THEN 'on_drafts'
+                WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
+                WHEN i.status IS NOT NULL THEN 'on_drafts'
                 WHEN a.team_id IS NULL AND a.user_id IS NULL THEN 'unattributed' ELSE 'unclaimed' END, 1, a.cost
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
@@ -249,6 +270,7 @@ def _source(name: str, role: SourceRole, found: dict[str, Tally]) -> SourceRecon
         source=name,
         role=role,
         received=found["received"],
+        reversed=found["reversed"],
         ledger=found["ledger"],
         residual=amount.get("residual", zero),
         quarantined=found["open"],

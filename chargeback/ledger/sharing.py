@@ -73,7 +73,7 @@ def pools_with_other_receivers(
     held = connection.execute(
         text("""
             SELECT pool_id, rule_key, usage_date, split_digest FROM cost_pools p
-            WHERE usage_date = ANY (:days) AND split_digest IS NOT NULL AND retired_at IS NULL
+            WHERE usage_date = ANY (:days) AND split_digest IS NOT NULL AND retired_at IS NULL AND kind <> 'reversal'
               AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
         {"days": list(days)},
     )
@@ -86,7 +86,8 @@ def pools_with_other_receivers(
             JOIN allocation_rules r USING (rule_key) JOIN allocations a USING (pool_id)
             WHERE p.usage_date = ANY (:days) AND r.rule_type IN ('by_usage', 'unattributed')
               AND p.team_id IS NULL AND a.user_id IS NULL AND a.team_id IS DISTINCT FROM :team
-              AND p.retired_at IS NULL AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
+              AND p.retired_at IS NULL AND p.kind <> 'reversal'
+              AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
         {"days": list(days), "team": receivers.unattributed_team},
     ).scalars()
 
@@ -100,7 +101,7 @@ _DIRECT = text("""
         CASE WHEN n.rule_type IN ('by_usage', 'by_user') THEN c.user_id END AS payer_user,
         sum(c.cost), sum(c.quantity)
     FROM new_pools n JOIN pool_cells h USING (pool_id) JOIN classified c ON c.cell_id = h.cell_id
-    WHERE n.rule_type IN ('by_usage', 'by_user', 'unattributed')
+    WHERE n.rule_type IN ('by_usage', 'by_user', 'unattributed') AND n.kind <> 'reversal'
     GROUP BY pool_id, n.usage_date, payer_team, payer_user
 """)
 
@@ -114,7 +115,8 @@ def allocate_divided(connection: Connection, receivers: Receivers) -> int:
     """Divide the other new pools among their receivers; how many allocations that makes."""
     pools = connection.execute(
         text("""SELECT pool_id, usage_date, rule_key, rule_type, cost, quantity FROM new_pools
-                WHERE rule_type IN ('by_team', 'fixed_split', 'equal_split') ORDER BY pool_id""")
+                WHERE rule_type IN ('by_team', 'fixed_split', 'equal_split') AND kind <> 'reversal'
+                ORDER BY pool_id""")
     ).all()
     if not pools:
         return 0

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit
-from chargeback.sources import open_source
+from chargeback.sources import open_source, refuse_role
 from models.enums import SourceRole
 
 _COLUMNS = "source_id, name, kind, role, config, cursor_at"
@@ -69,6 +69,7 @@ def put(
             f"{name!r} cannot name a source; use lower-case letters, digits, '-' and '_'",
         )
     open_source(kind, config)
+    refuse_role(kind, role.value)
     held = {source.name: source for source in sources(connection)}.get(name)
     before = {"kind": held.kind, "role": held.role.value, "config": held.config} if held else None
     after = {"kind": kind, "role": role.value, "config": dict(config)}

@@ -109,10 +109,11 @@ def _sync(name: str, window: Any, show: showing.Show) -> SyncCounts:
 def _show_counts(counts: list[SyncCounts]) -> None:
     showing.table([
         {"source": one.source, "received": one.received, "new": one.new, "already held": one.unchanged,
-         "refused": one.quarantined, "cost received": one.received_raw, "cost booked": one.new_cost}
+         "changed": one.changed, "refused": one.quarantined,
+         "cost received": one.received_raw, "cost booked": one.new_cost}
         for one in counts
-    ], right=["received", "new", "already held", "refused", "cost received", "cost booked"])  # fmt: skip
-    if not any(one.new or one.quarantined for one in counts):
+    ], right=["received", "new", "already held", "changed", "refused", "cost received", "cost booked"])  # fmt: skip
+    if not any(one.new or one.changed or one.quarantined for one in counts):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
         showing.say(

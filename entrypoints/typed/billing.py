@@ -1,5 +1,6 @@
 """Commands that share out cost and bill it."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
@@ -11,7 +12,20 @@ GROUP = Group("What goes out", sort_key=3)
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (bill, approve, allocate, invoice, send, pay, cancel, move, sweep, publish):
+    commands = (
+        bill,
+        approve,
+        allocate,
+        reallocate,
+        invoice,
+        send,
+        pay,
+        cancel,
+        move,
+        sweep,
+        publish,
+    )
+    for command in (*commands, deliver, deliveries, export):
         app.command(command, group=GROUP)
 
 
@@ -64,6 +78,27 @@ def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.allocate(period, as_json)
+
+
+def reallocate(
+    period: str,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why; printed on the lines and kept in the audit log.")],
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Share billed cost of a period anew, as rules and owners say today; payers see the difference as late lines.
+
+    Doing it again moves nothing more.
+
+    Args:
+        period: Month or days, like 2026-10.
+        dry_run: Show what would move from whom to whom, and book nothing.
+    """
+    from entrypoints.commands import corrections
+
+    return corrections.reallocate(period, reason, dry_run, as_json)
 
 
 def invoice(
@@ -191,3 +226,56 @@ def publish(period: str, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.publish(period, as_json)
+
+
+def deliver(
+    invoice: str | None = None,
+    /,
+    *,
+    as_of: Annotated[
+        str | None, Parameter(help="The day reminders are counted to; without it, today.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Mail documents and reminders to payers and tell webhooks; what went out is not sent again.
+
+    Args:
+        invoice: One document by its number, whatever its age and even where it was refused before.
+    """
+    from entrypoints.commands import delivery
+
+    return delivery.deliver(invoice, as_of, as_json)
+
+
+def deliveries(
+    *,
+    state: Annotated[str | None, Parameter(help="Only those waiting, delivered or failed.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the messages about documents, newest first: to whom, what became of them, and why."""
+    from entrypoints.commands import delivery
+
+    return delivery.deliveries(state, as_json)
+
+
+def export(
+    what: str,
+    period: str,
+    /,
+    *,
+    to: Annotated[Path, Parameter(help="The file to write; one that is there is replaced.")],
+    profile: Annotated[
+        str | None,
+        Parameter(help="Column map of the journal: neutral, netsuite, oracle, sap or a YAML file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write a file for finance: the journal, a workbook, or FOCUS exports of allocations and invoices.
+
+    Args:
+        what: journal, workbook, focus-allocations, focus-allocations-1.3 or focus-invoices.
+        period: Month or days, like 2026-10.
+    """
+    from entrypoints.commands import billing
+
+    return billing.export(what, period, to, profile, as_json)

@@ -22,7 +22,7 @@ QUARANTINE = App(
 def register(app: App) -> None:
     """Add these commands to the command line."""
     app.command(import_file, name="import", group=GROUP)
-    for command in (rules, teams, sync):
+    for command in (rules, teams, sync, withdraw):
         app.command(command, group=GROUP)
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
@@ -112,6 +112,22 @@ def sync(
     from entrypoints.commands import usage
 
     return usage.sync(source, period, as_json)
+
+
+def withdraw(
+    *ids: str,
+    source: Annotated[str, Parameter(help="The cost tracker they came from.")],
+    reason: Annotated[str, Parameter(help="Why they are not so; kept in the audit log.")],
+    as_json: AsJson = False,
+) -> int:
+    """Take usage back that should not be there; what was billed of it goes back to its payers as late lines.
+
+    Args:
+        ids: The rows' own ids, as their source calls them.
+    """
+    from entrypoints.commands import corrections
+
+    return corrections.withdraw(source, list(ids), reason, as_json)
 
 
 def list_quarantine(

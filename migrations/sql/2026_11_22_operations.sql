@@ -63,12 +63,14 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON archived_usage
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Drops the partition of an archived month. It looks for itself whether the archive holds all that is there:
--- records are only ever added, so the same count, cost and quantity per batch and day are the same records.
+-- records are only ever added, so the same number of them, with the same cost and quantity per batch and day, are the
+-- same records.
 CREATE FUNCTION drop_archived_partition(archived_month date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     partition_name text := 'usage_records_' || to_char(archived_month, 'YYYY_MM');
     differences bigint;
+    held bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM usage_archives WHERE month = archived_month AND state = 'archived') THEN
         RAISE EXCEPTION USING ERRCODE = 'CB409', MESSAGE = format(
@@ -81,12 +83,13 @@ BEGIN
     EXECUTE format('
         SELECT count(*) FROM (
             SELECT batch_id, usage_date, sum(n) AS n, sum(cost) AS cost, sum(quantity) AS quantity FROM (
-                SELECT batch_id, usage_date, 1 AS n, cost, quantity FROM %I
+                SELECT batch_id, usage_date, record_count AS n, cost, quantity FROM %I
                 UNION ALL
                 SELECT batch_id, usage_date, -record_count, -cost, -quantity FROM archived_usage WHERE month = $1) held
             GROUP BY batch_id, usage_date) compared
         WHERE n <> 0 OR cost <> 0 OR quantity <> 0', partition_name) INTO differences USING archived_month;
-    IF differences > 0 THEN
+    EXECUTE format('SELECT count(*) FROM %I', partition_name) INTO held;
+    IF differences > 0 OR held <> (SELECT record_count FROM usage_archives WHERE month = archived_month) THEN
         RAISE EXCEPTION USING ERRCODE = 'CB409', MESSAGE = format(
             'usage of %s came in while it was being archived, so it stays; archive it again',
             to_char(archived_month, 'YYYY-MM'));

@@ -23,10 +23,12 @@ from chargeback.ledger import (
     issuing,
     ledger_settings,
     payers,
+    reallocation,
     rulebook,
     sync,
     usage,
     usage_sources,
+    withdrawal,
 )
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import engine, ledger_url, transaction
@@ -116,14 +118,20 @@ class Books:
     def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[usage.BatchCounts]:
         """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
-        counts = []
+        counts: list[usage.BatchCounts] = []
         for chunk in chunks(arriving, self.source, settings().zone, self.batch_records):
             with transaction() as connection:
                 usage.ensure_partitions(connection, chunk.months)
             with transaction() as connection:
                 source_id = usage_sources.find(connection, self.source).source_id
-                counts.append(usage.load(connection, source_id, "a test", chunk, None))
+                first = counts[0].batch_id if counts else None
+                counts.append(usage.load(connection, source_id, "a test", chunk, None, first))
         return counts
+
+    def withdraw(self, *external_ids: str) -> withdrawal.Withdrawn:
+        """Take these records back."""
+        with transaction() as connection:
+            return withdrawal.withdraw(connection, self.source, external_ids, "a test", ACTOR)
 
     def sync_example(self) -> sync.SyncCounts:
         """Read the example export into this source, as the hourly sync does."""
@@ -154,6 +162,22 @@ class Books:
         """Allocate every dirty day up to the end of `period`."""
         self.load()
         return allocation.allocate(Period.parse(period).end)
+
+    def reallocate(
+        self, period: str = "2026-10", reason: str = "a test", is_dry_run: bool = False
+    ) -> reallocation.Reallocated:
+        """Share what was billed of the period anew, or see what that would do."""
+        self.load()
+        return reallocation.reallocate(Period.parse(period), reason, ACTOR, is_dry_run)
+
+    def billed_by_payer(self) -> dict[tuple[str | None, str | None], Decimal]:
+        """What all issued documents of each (team, user) come to, credit notes and all, exactly."""
+        rows = self.query(
+            """SELECT team_id, user_id, sum(exact_total) AS total FROM invoices
+               WHERE status IN ('sent', 'overdue', 'paid') OR (status = 'cancelled' AND content_hash IS NOT NULL)
+               GROUP BY team_id, user_id"""
+        )
+        return {(row.team_id, row.user_id): invoices.plain(row.total) for row in rows}
 
     def draft(
         self,
