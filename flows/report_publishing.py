@@ -7,7 +7,6 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from chargeback.periods import Period
-from chargeback.settings import settings
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_documents import publish_reports
@@ -33,10 +32,10 @@ def write_reports(record: Record, period: Period) -> dict[str, Any]:
     done = publish_reports(period.label)
     record.say(
         f"{done['published']} report files published for {period.label}, {done['new']} of them new; "
-        f"begin at {settings().files / done['overview']}"
+        f"begin at {done['overview']} in the file store"
     )
     finance = publish_finance(period.label)
-    record.say(f"The journal for finance is {settings().files / finance['journal']}")
+    record.say(f"the journal for finance is {finance['journal']} in the file store")
     for payer in finance["without_cost_center"]:
         record.say(f"{payer} has no cost centre, so its journal lines name none")
     return done

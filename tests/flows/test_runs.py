@@ -144,6 +144,12 @@ def test_a_month_tells_what_came_of_it_and_emits_its_events(
         }
 
     wait_for(lambda: told() == {*numbers, PERIOD})
+    before = round_.facts()
+    policy = {"keep_months": 1, "as_of": "2026-12-15"}
+    archived = deployed.start("retention", policy, round_)
+    assert deployed.ended(archived)["message"] == "1 months archived"
+    assert rows(round_, "SELECT count(*) FROM usage_records") == [(0,)]
+    assert {**round_.facts(), "published": ""} == {**before, "published": ""}
     round_.assert_whole(round_.facts())
 
 
