@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from chargeback.attribution import OwnerWanted, Unowned
+from chargeback.money import exact_sum
 from chargeback.periods import Period
 from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
 
@@ -112,6 +114,19 @@ class AllocationRow:
 
 
 @dataclass(frozen=True)
+class AdjustmentRow:
+    """A line of a document that bills no usage of its period: late, corrected or shared anew; `amount` as printed."""
+
+    number: str
+    description: str
+    resource_type: str
+    unit: str
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class InvoiceRow:
     """A document in a list."""
 
@@ -213,3 +228,29 @@ class ReportView:
     total_cost: Decimal
     previous_period: Period
     previous_total_cost: Decimal
+    adjustments: tuple[AdjustmentRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnattributedView:
+    """Cost of a period that nobody owns: `cost` of the period's `whole`, by what it bears, and the owners to name.
+
+    `keyless` bears nothing an owner could be named for; `teamless` is of users in no team, who bear it alone.
+    `groups` are the largest, `owners` clear nine tenths of what owners can clear. `billed_team` pays for it, if any.
+    """
+
+    period: Period
+    currency: str
+    cost: Decimal
+    whole: Decimal
+    record_count: int
+    keyless: Decimal
+    teamless: Decimal
+    groups: tuple[Unowned, ...]
+    owners: tuple[OwnerWanted, ...]
+    billed_team: str | None
+
+    @property
+    def cleared(self) -> Decimal:
+        """What naming all of `owners` clears."""
+        return exact_sum(owner.cost for owner in self.owners)

@@ -1,6 +1,5 @@
 """The whole month: sync, allocate, bill, report, prove."""
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from chargeback.periods import Period
 from chargeback.settings import settings
 from flows import recording
 from flows.approving import approved
+from flows.attention import show_reconciliation, show_unattributed
 from flows.documents import draw_documents, show_documents
 from flows.invoice_run import draft_period, issue_period
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
@@ -49,6 +49,7 @@ def monthly_billing(
             issue_period(record, asked, on)
         draw_documents(record, asked)
         show_documents(record, asked)
+        show_unattributed(record, asked.label)
         write_reports(record, asked)
         _show_standing(record, asked)
         record.counts |= verify_books(asked.label)
@@ -57,15 +58,10 @@ def monthly_billing(
 
 
 def _show_standing(record: Record, period: Period) -> None:
-    """What came in and where it went, what is refused, what nobody bears; and whether the period is closed."""
+    """What came in and where it went, what is refused or doubtful; and whether the period is closed."""
     found = look_at_period(period.label)
-    record.show(
-        "reconciliation",
-        f"What came in for {period.label} and where it went, exactly.",
-        _reconciled(found["sources"]),
-    )
+    show_reconciliation(record, period.label, found)
     record.show("quarantine", f"Refused rows of {period.label}.", found["quarantine"])
-    record.show("unattributed", f"Cost of {period.label} that nobody bears.", found["unattributed"])
     if found["difference"] != "0":
         record.need_a_person(
             f"{period.label} differs by {found['difference']}: `chargeback reconcile {period.label}`"
@@ -77,21 +73,3 @@ def _show_standing(record: Record, period: Period) -> None:
             tell("period.closed", "period", period.label, {"issued": record.counts["issued"]})
     for sentence in found["open"]:
         record.say(f"{period.label} is not closed: {sentence}")
-
-
-# What came in on one side, what became of it on the other; a source is a column.
-_FIGURES = {
-    "received": "came in", "ledger": "in the ledger", "residual": "beyond 18 decimals", "quarantined": "refused",
-    "waived": "waived", "difference": "difference", "invoiced": "on issued invoices", "on_drafts": "on drafts",
-    "not_yet_invoiced": "not yet on issued invoices", "written_off": "written off", "unattributed": "borne by nobody",
-    "not_allocated": "not allocated", "allocation_difference": "difference in allocation",
-}  # fmt: skip
-
-
-def _reconciled(sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    if not sources:
-        return []
-    return [
-        {"what": words, **{source["source"]: source[name] for source in sources}}
-        for name, words in _FIGURES.items()
-    ]

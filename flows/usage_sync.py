@@ -8,6 +8,7 @@ from pydantic import Field
 
 from flows.forms import offer_sources
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
+from flows.telling import tell
 from tasks.sync_usage import list_sources, sync_source
 
 
@@ -49,6 +50,8 @@ def read_usage(record: Record, source: str, period: str | None) -> None:
             record.need_a_person(
                 f"{row['quarantined']} rows of {row['source']} were refused; see `chargeback quarantine list`"
             )
+        for sentence in row["doubts"]:
+            record.need_a_person(sentence)
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
     shown = [
@@ -58,3 +61,11 @@ def read_usage(record: Record, source: str, period: str | None) -> None:
         for row in rows
     ]  # fmt: skip
     record.show("usage-sync-sources", "What each source sent and what became of it.", shown)
+    record.show(
+        "usage-sync-drift",
+        "Days on which a source says another total than the ledger holds.",
+        [day for row in rows for day in row["drift"]],
+    )
+    for row in rows:
+        if row["drift"]:
+            tell("drift", "source", row["source"], {"days": len(row["drift"])})

@@ -13,6 +13,8 @@ from models.billing_step import BillingStep
 from models.cost_pool import CostPool
 from models.delivery import Delivery
 from models.document import Document
+from models.exchange_rate import ExchangeRate
+from models.intake_fix import IntakeFix
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
 from models.ledger_settings import LedgerSettings
@@ -20,9 +22,13 @@ from models.line_allocation import LineAllocation
 from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
+from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
+from models.rate import Rate
 from models.reallocation import Reallocation
+from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
+from models.source_total import SourceTotal
 from models.team import Team
 from models.usage_archive import UsageArchive
 from models.usage_batch import UsageBatch
@@ -47,6 +53,8 @@ __all__ = [
     "CostPool",
     "Delivery",
     "Document",
+    "ExchangeRate",
+    "IntakeFix",
     "Invoice",
     "InvoiceLine",
     "LedgerSettings",
@@ -54,9 +62,13 @@ __all__ = [
     "Membership",
     "NumberCounter",
     "Ownership",
+    "PoolAllocation",
     "PoolCell",
+    "Rate",
     "Reallocation",
+    "RetiredPoolAllocation",
     "RetiredPoolCell",
+    "SourceTotal",
     "Team",
     "UsageArchive",
     "UsageBatch",

@@ -29,6 +29,7 @@ Json = Annotated[Any, mapped_column(JSONB)]
 _WORDS = (
     enums.DeliveryState,
     enums.DocumentKind,
+    enums.FixOperation,
     enums.InvoiceStatus,
     enums.LineCause,
     enums.LineKind,
@@ -38,6 +39,7 @@ _WORDS = (
     enums.RuleType,
     enums.Scope,
     enums.SourceRole,
+    enums.ZeroCost,
 )
 
 

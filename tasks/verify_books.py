@@ -39,17 +39,14 @@ def verify_books(period: str | None) -> dict[str, Any]:
 
 @step("reconcile {period}")
 def look_at_period(period: str) -> dict[str, Any]:
-    """What came in beside what became of it, per source and exact; what is refused, what nobody bears, what is open.
+    """What came in beside what became of it, per source and exact; what is refused, what is open.
 
     Rerun: only reads.
     """
     asked = Period.parse(period)
     with snapshot() as connection:
         found = reconcile(connection, asked).as_json()
-        return {
-            "sources": found["sources"],
-            "difference": found["difference"],
+        return found | {
             "quarantine": closing.refused(connection, asked, MOST_SHOWN),
-            "unattributed": closing.unattributed(connection, asked, MOST_SHOWN),
             "open": closing.what_is_open(connection, asked),
         }

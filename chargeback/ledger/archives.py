@@ -14,24 +14,22 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects import postgresql
 
 from chargeback.errors import NotFound, Refused
 from chargeback.ledger import audit, closing
 from chargeback.ledger.publications import Publication
 from chargeback.periods import ONE_DAY, Period
+from models import UsageRecord
 
 ROWS_PER_FETCH = 20_000
 
-# Every column of a record, as text that Postgres reads back as the same value.
-COLUMNS = {
-    "usage_id": "usage_id::text", "revision": "revision::text",
-    "usage_at": """to_char(usage_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
-    "source_id": "source_id::text", "batch_id": "batch_id::text", "usage_date": "usage_date::text",
-    "charge_date": "charge_date::text", "external_id": "external_id", "team_id": "team_id", "user_id": "user_id",
-    "agent_id": "agent_id", "account_id": "account_id", "owner_tag": "owner_tag", "resource_type": "resource_type",
-    "sku": "sku", "unit": "unit", "quantity": "quantity::text", "cost": "cost::text", "residual": "residual::text",
-    "record_count": "record_count::text", "content_hash": "content_hash::text",
-}  # fmt: skip
+_INSTANT = """to_char(usage_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+# Every column of a record: its type, and its value as text that Postgres reads back as the same value.
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_TYPES = {column.name: column.type.compile(_DIALECT) for column in UsageRecord.__table__.columns}
+COLUMNS = {name: _INSTANT if name == "usage_at" else f"{name}::text" for name in _TYPES}
 
 Values = tuple[str | None, ...]
 
@@ -186,18 +184,11 @@ def keep(
 
 def insert_from(connection: Connection, staged: str) -> int:
     """Book the records of a temporary table whose columns are text; how many."""
-    casts = ", ".join(f"{name}::{_TYPES.get(name, 'text')}" for name in COLUMNS)
+    casts = ", ".join(f"{name}::{type_}" for name, type_ in _TYPES.items())
     booked: int = connection.execute(
         text(f"INSERT INTO usage_records ({', '.join(COLUMNS)}) SELECT {casts} FROM {staged}")
     ).rowcount
     return booked
-
-
-_TYPES = {
-    "usage_id": "uuid", "revision": "integer", "usage_at": "timestamptz", "source_id": "bigint", "batch_id": "bigint",
-    "usage_date": "date", "charge_date": "date", "quantity": "numeric", "cost": "numeric", "residual": "numeric",
-    "record_count": "smallint", "content_hash": "uuid",
-}  # fmt: skip
 
 
 def restored(connection: Connection, archive: Archive, digest: str, actor: str) -> None:

@@ -18,7 +18,8 @@ ISSUED = "('sent', 'overdue', 'paid')"
 CAUSE = """CASE WHEN p.reallocation_id IS NOT NULL THEN 'reallocation' WHEN p.kind = 'usage' THEN 'usage'
     ELSE 'correction' END"""
 
-# Claimable: of a living pool, borne by somebody, not written off, on no document. A retired pool counts nowhere.
+# Claimable: of a living pool, borne by somebody, neither passed on nor written off, on no document. A retired
+# pool counts nowhere.
 _OPEN = f"""
     SELECT a.allocation_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, p.resource_type, p.unit,
         p.reallocation_id, p.of_pool_id, {CAUSE} AS cause
@@ -27,6 +28,7 @@ _OPEN = f"""
       AND NOT a.is_written_off
       AND NOT EXISTS (SELECT FROM line_allocations c
                       WHERE c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL)
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
 """  # noqa: S608 - made of constants only
 
 # Earlier days for which an invoice-run issued invoices: what turns up there afterwards is late.

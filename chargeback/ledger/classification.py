@@ -18,20 +18,27 @@ _RULE_DAYS = """charge_date date, rank integer, key_kind text, key text, rule_ke
     team_id text, user_ids text[], agent_ids text[], account_ids text[], resource_types text[]"""
 
 # A pool that a document beyond draft claims is frozen: its cells stay where they are. So is one that was
-# written off in part, and one that a frozen reversal takes back: else that would take back what nobody bears.
+# written off in part, one that a frozen reversal takes back (else that would take back what nobody bears), and
+# one whose cost a frozen pool passed on.
 # Usage that moved to these days stands in for pools of other days, `:others`.
 _FROZEN = text("""
     CREATE TEMPORARY TABLE frozen ON COMMIT DROP AS
-    WITH held AS (
-        SELECT p.pool_id, p.kind, p.of_pool_id
+    WITH RECURSIVE held AS (
+        SELECT p.pool_id
         FROM cost_pools p JOIN allocations a USING (pool_id) JOIN line_allocations c USING (allocation_id)
         JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
         WHERE (p.usage_date = ANY (:days) OR p.pool_id = ANY (:others))
           AND c.released_by_line_id IS NULL AND i.status <> 'draft'
         UNION
-        SELECT p.pool_id, p.kind, p.of_pool_id FROM allocations a JOIN cost_pools p USING (pool_id)
-        WHERE a.is_written_off AND p.usage_date = ANY (:days))
-    SELECT pool_id FROM held UNION SELECT of_pool_id FROM held WHERE kind = 'reversal'
+        SELECT p.pool_id FROM allocations a JOIN cost_pools p USING (pool_id)
+        WHERE a.is_written_off AND p.usage_date = ANY (:days)),
+    behind AS (
+        SELECT pool_id, of_pool_id AS before FROM cost_pools WHERE kind = 'reversal' AND usage_date = ANY (:days)
+        UNION ALL
+        SELECT t.pool_id, a.pool_id FROM pool_allocations t JOIN allocations a USING (allocation_id)
+        WHERE a.usage_date = ANY (:days)),
+    frozen AS (SELECT pool_id FROM held UNION SELECT b.before FROM frozen f JOIN behind b USING (pool_id))
+    SELECT pool_id FROM frozen
 """)
 _REPLACED_ELSEWHERE = text("""
     SELECT DISTINCT o.pool_id FROM usage_cells c JOIN pool_cells o ON o.cell_id = c.replaces_cell_id
@@ -78,12 +85,13 @@ _ATTRIBUTED_FROZEN = text("""
         'usage' AS kind, 0 AS of_pool_id, 0 AS reallocation_id,
         NULL::bigint AS of_rule_key, NULL AS of_pool_team, NULL AS of_rule_type
     FROM attributed_cells c JOIN pool_cells h USING (cell_id) JOIN frozen USING (pool_id)
-    JOIN cost_pools p ON p.pool_id = h.pool_id AND p.kind <> 'reversal'
     LEFT JOIN (SELECT reverses_cell_id AS cell_id, sum(quantity) AS quantity, sum(cost) AS cost,
                    sum(record_count) AS record_count
                FROM usage_cells WHERE usage_date = ANY (:days) AND reverses_cell_id IS NOT NULL GROUP BY 1) t
         USING (cell_id)
     WHERE c.usage_date = ANY (:days)
+      AND NOT EXISTS (SELECT FROM usage_cells u WHERE u.cell_id = c.cell_id AND u.reverses_cell_id IS NOT NULL
+                      AND u.usage_date = ANY (:days))
       AND (t.cell_id IS NULL
         OR (c.cost + t.cost, c.quantity + t.quantity, c.record_count + t.record_count) <> (0, 0, 0))
 """)
@@ -132,16 +140,21 @@ def classify(
     days: Sequence[date],
     kept: Sequence[KeptRule],
     is_of_frozen: bool = False,
+    is_frozen_too: bool = False,
 ) -> None:
     """Fill `frozen` and `classified` for the days: each cell outside frozen pools, its team and its rule.
 
-    With `is_of_frozen` the cells inside them instead, less what was taken back, as if they were free today.
+    With `is_of_frozen` the cells inside them instead, less what was taken back, as if they were free today; with
+    `is_frozen_too` all cells, as today's rules and owners say.
     """
+    kept = [one for one in kept if one.rule.stage == 1]
     for table in ("frozen", "corrected", "attributed", "classified"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
     asked = {"days": list(days)}
     others = list(connection.execute(_REPLACED_ELSEWHERE, asked).scalars())
-    connection.execute(_FROZEN, asked | {"others": others})
+    connection.execute(
+        _FROZEN, {"days": [], "others": []} if is_frozen_too else asked | {"others": others}
+    )
     connection.execute(_CORRECTED, asked)
     connection.execute(text("ANALYZE pg_temp.corrected"))
     connection.execute(_ATTRIBUTED_FROZEN if is_of_frozen else _ATTRIBUTED, asked)

@@ -59,18 +59,3 @@ def refused(connection: Connection, period: Period, limit: int) -> list[dict[str
         {"start": period.start, "end": period.end, "limit": limit},
     )
     return [dict(row) for row in rows.mappings()]
-
-
-def unattributed(connection: Connection, period: Period, limit: int) -> list[dict[str, Any]]:
-    """The period's cost that nobody bears, per source and kind, the largest first; amounts exact."""
-    rows = connection.execute(
-        text("""SELECT s.name AS source, p.resource_type, p.unit, count(DISTINCT a.usage_date) AS days,
-                    trim_scale(sum(a.cost))::text AS cost
-                FROM allocations a JOIN cost_pools p USING (pool_id) JOIN usage_sources s USING (source_id)
-                WHERE p.retired_at IS NULL AND a.usage_date >= :start AND a.usage_date < :end
-                  AND a.team_id IS NULL AND a.user_id IS NULL
-                GROUP BY s.name, p.resource_type, p.unit
-                ORDER BY sum(a.cost) DESC, s.name, p.resource_type, p.unit LIMIT :limit"""),
-        {"start": period.start, "end": period.end, "limit": limit},
-    )
-    return [dict(row) for row in rows.mappings()]

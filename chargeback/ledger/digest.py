@@ -20,14 +20,15 @@ from chargeback.periods import Period
 _USAGE = """
     SELECT s.name, external_id, revision, usage_id, usage_at AT TIME ZONE 'UTC', usage_date, charge_date,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, trim_scale(quantity),
-        trim_scale(cost), trim_scale(residual), record_count, content_hash
+        trim_scale(cost), trim_scale(residual), record_count, content_hash, trim_scale(original_cost),
+        original_currency, trim_scale(exchange_rate), trim_scale(repriced)
     FROM usage_records LEFT JOIN usage_sources s USING (source_id)
     WHERE usage_at >= '{start}' AND usage_at < '{end}'
     ORDER BY usage_id, revision, usage_at, s.name COLLATE "C", external_id COLLATE "C"
 """
 
 _QUARANTINE = """
-    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost)
+    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost), currency, booked_as
     FROM usage_quarantine JOIN usage_sources s USING (source_id) ORDER BY s.name COLLATE "C", row_hash
 """
 
@@ -37,6 +38,7 @@ _ALLOCATIONS = """
     FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
     LEFT JOIN usage_sources s USING (source_id)
     WHERE p.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY a.usage_date, a.team_id, a.user_id, r.rule_id, r.version, s.name, p.resource_type, p.unit
     ORDER BY a.usage_date, a.team_id COLLATE "C", a.user_id COLLATE "C", r.rule_id COLLATE "C", r.version,
         s.name COLLATE "C", p.resource_type COLLATE "C", p.unit COLLATE "C"

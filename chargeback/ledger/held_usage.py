@@ -5,30 +5,47 @@ revision, and `reversing` with the held records these take the place of. Booking
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.ledger.chunks import REPEATED, Chunk, as_kept, plain
+from chargeback.ledger.chunks import REPEATED, Chunk, ManifestLine
 from chargeback.ledger.reversals import REVERSING
 from chargeback.sources.contract import Refusal
+from chargeback.sources.kept_usage import kept
 
 # The newest revision is looked up in the months the delivery touches and one either side, id by id in the index:
 # joining the months' records as a whole would cost more with every batch.
-_HELD = text("""
+_FACTS = """r.revision, r.usage_at AS held_at, r.batch_id, r.cost AS held_cost, r.record_count = 1 AS is_standing,
+    r.record_count = 1 AND r.content_hash = a.content_hash AS is_same"""
+_HELD = text(f"""
     CREATE TEMPORARY TABLE held ON COMMIT DROP AS
-    SELECT a.ordinal, r.revision, r.usage_at AS held_at, r.batch_id, r.cost AS held_cost,
-        r.record_count = 1 AS is_standing, r.record_count = 1 AND r.content_hash = a.content_hash AS is_same
+    SELECT a.ordinal, {_FACTS}
     FROM (SELECT ordinal, usage_id, content_hash FROM arrived ORDER BY usage_id) a
     CROSS JOIN LATERAL (
         SELECT r.revision, r.usage_at, r.batch_id, r.cost, r.record_count, r.content_hash FROM usage_records r
-        WHERE r.usage_id = a.usage_id
-          AND r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
-          AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+        WHERE r.usage_id = a.usage_id AND r.usage_at >= :start AND r.usage_at < :end
         ORDER BY r.revision DESC LIMIT 1) r
+""")  # noqa: S608 - made of constants only
+# Usage may move further. A first revision that stands is the newest: what moved it would have taken it back.
+_HELD_FAR_AWAY = text(f"""
+    INSERT INTO held
+    SELECT a.ordinal, {_FACTS}
+    FROM (SELECT ordinal, usage_id, content_hash, coalesce(h.revision, 0) AS newest
+          FROM arrived LEFT JOIN held h USING (ordinal)
+          WHERE h.ordinal IS NULL OR h.revision > 1 ORDER BY usage_id) a
+    CROSS JOIN LATERAL (
+        SELECT r.revision, r.usage_at, r.batch_id, r.cost, r.record_count, r.content_hash FROM usage_records r
+        WHERE r.usage_id = a.usage_id AND (r.usage_at < :start OR r.usage_at >= :end) AND r.revision > a.newest
+        ORDER BY r.revision DESC LIMIT 1) r
+""")  # noqa: S608 - made of constants only
+_HAS_USAGE_FAR_AWAY = text("""
+    SELECT EXISTS (SELECT FROM usage_manifests JOIN usage_batches USING (batch_id)
+                   WHERE source_id = :source_id AND new_count + changed_count > 0
+                     AND (usage_date <= CAST(:start AS date) OR usage_date >= CAST(:end AS date) - 1))
 """)
 
 
@@ -41,9 +58,7 @@ def compare(
     """
     for table in ("held", "revised", "reversing"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
-    connection.execute(
-        _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
-    )
+    _find_held(connection, source_id, chunk)
     _count(connection, chunk, "unchanged", "is_same")
     agreeing = _settle_repeats(connection, chunk)
     _refuse_contradictions(connection, source_id, chunk, first_batch_id, agreeing)
@@ -54,13 +69,35 @@ def compare(
     connection.execute(text("DELETE FROM arrived a USING held h WHERE h.ordinal = a.ordinal"))
 
 
+def _find_held(connection: Connection, source_id: int, chunk: Chunk) -> None:
+    """Fill `held` with the newest revision of each id, near its month first, and anywhere if it is not there."""
+    first, last = min(chunk.months), max(chunk.months)
+    near = {"start": _month(first, -1), "end": _month(last, 2)}
+    connection.execute(_HELD, near)
+    if connection.execute(_HAS_USAGE_FAR_AWAY, near | {"source_id": source_id}).scalar_one():
+        connection.execute(text("ANALYZE pg_temp.held (ordinal)"))
+        connection.execute(_HELD_FAR_AWAY, near)
+        connection.execute(
+            text("""DELETE FROM held h USING held n
+                    WHERE n.ordinal = h.ordinal AND n.revision > h.revision""")
+        )
+
+
+def _month(month: tuple[int, int], later: int) -> datetime:
+    """The first instant of the month so many months later, UTC."""
+    year, zero_based = divmod(month[0] * 12 + month[1] - 1 + later, 12)
+    return datetime(year, zero_based + 1, 1, tzinfo=UTC)
+
+
 def _count(connection: Connection, chunk: Chunk, what: str, condition: str) -> None:
     counted = connection.execute(
-        text(f"""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
-                 WHERE {condition} GROUP BY usage_date""")  # noqa: S608 - made of constants only
+        text(f"""SELECT usage_date, currency, coalesce(exchange_rate, 1), count(*),
+                     sum(coalesce(original_cost, cost + residual))
+                 FROM arrived JOIN held USING (ordinal)
+                 WHERE {condition} GROUP BY 1, 2, 3""")  # noqa: S608 - made of constants only
     )
-    for usage_date, count, raw in counted:
-        getattr(chunk.tallies[usage_date], what).add(raw, count)
+    for *line, count, raw in counted:
+        getattr(chunk.tallies[ManifestLine(*line)], what).add(raw, count)
 
 
 _REVISED = text("""
@@ -88,10 +125,10 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> set[str]:
     for repeat in chunk.repeats:
         raw = repeat.refusal.raw_cost or Decimal(0)
         if (str(repeat.usage_id), str(repeat.content_hash)) in held:
-            chunk.tallies[repeat.usage_date].unchanged.add(raw)
+            chunk.tallies[repeat.line].unchanged.add(raw)
         else:
-            chunk.tallies[repeat.usage_date].quarantined.add(raw)
-            chunk.refusals.append((repeat.usage_date, repeat.refusal))
+            move_to_refused(chunk, repeat.line, repeat.line._replace(exchange_rate=Decimal(1)), raw)
+            chunk.refusals.append((repeat.line.usage_date, repeat.refusal))
     said = {(str(repeat.usage_id), str(repeat.content_hash)) for repeat in chunk.repeats}
     return {usage_id for usage_id, _ in held & said}
 
@@ -124,14 +161,17 @@ def _refuse_contradictions(
     ).mappings()  # fmt: skip
     refused: set[int] = set()
     for row in found:
-        raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = as_kept({**row, "cost": raw})
-        if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == kept):
+        raw = row["original_cost"]
+        if raw is None:
+            raw = money.EXACT.add(row["cost"], row["residual"])
+        told = kept({**row, "cost": raw, "usage_date": None})
+        if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == told):
             continue
         refused.add(row["ordinal"])
-        refusal = _contradiction(chunk.positions[row["ordinal"]], row, kept, raw)
+        refusal = _contradiction(chunk.positions[row["ordinal"]], row, told, raw)
         chunk.refusals.append((row["usage_date"], refusal))
-        chunk.tallies[row["usage_date"]].quarantined.add(raw)
+        line = ManifestLine(row["usage_date"], row["currency"], row["exchange_rate"] or Decimal(1))
+        move_to_refused(chunk, line, ManifestLine(row["usage_date"], row["currency"]), raw)
     if refused:
         connection.execute(
             text("""WITH gone AS (DELETE FROM arrived WHERE ordinal = ANY (:ordinals) RETURNING ordinal)
@@ -140,10 +180,27 @@ def _refuse_contradictions(
         )
 
 
-def _contradiction(position: int, row: Any, kept: dict[str, str], raw: Any) -> Refusal:
+def move_to_refused(chunk: Chunk, line: ManifestLine, refused: ManifestLine, raw: Decimal) -> None:
+    """Count a row as refused, which has no rate: what is in another currency counts as received there."""
+    chunk.tallies[line].received.add(-raw, -1)
+    chunk.tallies[refused].received.add(raw)
+    chunk.tallies[refused].quarantined.add(raw)
+
+
+def _contradiction(position: int, row: Any, told: dict[str, Any], raw: Decimal) -> Refusal:
     reason = (
-        f"usage {row['external_id']} is delivered twice with different content: with cost {plain(row['held_cost'])} "
-        f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ}, which is kept, and with cost {plain(raw)}; "
-        "find out which is right, then waive this one"
+        f"usage {row['external_id']} is delivered twice with different content: with cost "
+        f"{money.written(row['held_cost'])} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ}, which is kept, "
+        f"and with cost {money.written(raw)}; find out which is right, then waive this one"
     )
-    return Refusal(position, row["external_id"], None, REPEATED, reason, kept, raw)
+    return Refusal(
+        position,
+        row["external_id"],
+        None,
+        REPEATED,
+        reason,
+        told,
+        raw,
+        row["currency"],
+        is_read=True,
+    )

@@ -45,7 +45,8 @@ class PayerAccount:
 
 _ACCOUNTS = text("""
     WITH counted AS (
-        SELECT a.team_id, a.user_id, a.cost AS borne, 0 AS billed, 0 AS credited,
+        SELECT a.team_id, CASE WHEN a.team_id IS NULL THEN a.user_id END AS user_id, a.cost AS borne,
+            0 AS billed, 0 AS credited,
             CASE WHEN a.is_written_off OR i.status = 'cancelled' THEN a.cost ELSE 0 END AS written_off,
             CASE WHEN NOT a.is_written_off AND (i.status IS NULL OR i.status IN ('draft', 'pending'))
                  THEN a.cost ELSE 0 END AS waiting
@@ -53,15 +54,18 @@ _ACCOUNTS = text("""
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
         WHERE p.retired_at IS NULL AND a.usage_date >= :start AND a.usage_date < :end
+          AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
         UNION ALL
-        SELECT a.team_id, a.user_id, 0, a.cost, CASE WHEN i.status = 'cancelled' THEN a.cost ELSE 0 END, 0, 0
+        SELECT a.team_id, CASE WHEN a.team_id IS NULL THEN a.user_id END, 0, a.cost,
+            CASE WHEN i.status = 'cancelled' THEN a.cost ELSE 0 END, 0, 0
         FROM allocations a JOIN line_allocations c USING (allocation_id)
         JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
         WHERE a.usage_date >= :start AND a.usage_date < :end AND i.status IN ('sent', 'overdue', 'paid', 'cancelled'))
-    SELECT team_id, CASE WHEN team_id IS NULL THEN user_id END AS user_id,
-        sum(borne) AS borne, sum(billed) AS billed, sum(credited) AS credited, sum(written_off) AS written_off,
+    SELECT team_id, user_id, sum(borne) AS borne, sum(billed) AS billed, sum(credited) AS credited,
+        sum(written_off) AS written_off,
         sum(waiting) AS waiting
-    FROM counted GROUP BY 1, 2 ORDER BY 1 COLLATE "C" NULLS LAST, 2 COLLATE "C" NULLS LAST
+    FROM counted GROUP BY team_id, user_id
+    ORDER BY team_id COLLATE "C" NULLS LAST, user_id COLLATE "C" NULLS LAST
 """)
 
 

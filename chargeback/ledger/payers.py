@@ -4,7 +4,7 @@ Owns writing them down, from a payers file. Names never seen before appear. Ever
 it may decide dirty and is told in the audit log, in the same transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -90,15 +90,6 @@ def _put_payer(
     return bool(inserted or differing)
 
 
-def _appear(connection: Connection, table: str, ids: Sequence[str]) -> None:
-    key = {"teams": "team_id", "users": "user_id"}[table]
-    for payer_id in sorted(set(ids)):
-        connection.execute(
-            text(f"INSERT INTO {table} ({key}, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),  # noqa: S608
-            {"id": payer_id},
-        )
-
-
 def _put_members(
     connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]
 ) -> int:
@@ -119,7 +110,7 @@ def _put_members(
     ):
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
-    _appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
+    rulebook.appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -176,7 +167,7 @@ def _put_owners(
             if held == wanted:
                 continue
             changed += 1
-            _appear(connection, "teams", [team for team, _, _ in wanted])
+            rulebook.appear(connection, "teams", [team for team, _, _ in wanted])
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},

@@ -22,6 +22,8 @@ from chargeback.ledger import audit, ledger_settings
 from chargeback.ledger.allocation import allocate_days, days_to_allocate
 from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
+from chargeback.ledger.drivers import drivers_of
+from chargeback.ledger.passing import find_passed_otherwise
 from chargeback.ledger.rulebook import kept_rules
 from chargeback.ledger.sharing import Receivers
 from chargeback.ledger.staging import stage
@@ -140,7 +142,8 @@ def _reallocate_days(
 
 
 # Direct cost has one payer, whom the pool's cell and rule name; what had neither team nor user then went where the
-# pool says. Divided cost moves where its receivers or their weights are others now.
+# pool says. Divided cost moves where its receivers or their weights are others now, and so does what later stages
+# would pass on otherwise.
 _MOVED = text("""
     CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
     SELECT c.cell_id, c.usage_date, c.quantity, c.cost, c.record_count
@@ -157,13 +160,15 @@ _MOVED = text("""
                  WHEN h.team_id IS NULL AND h.user_id IS NULL
                  THEN (SELECT a.team_id FROM allocations a WHERE a.pool_id = p.pool_id AND a.user_id IS NULL)
                  ELSE h.team_id END END
+        OR p.pool_id IN (SELECT pool_id FROM passed_otherwise)
 """)
 
 
 def _find_moved(connection: Connection, days: Sequence[date]) -> tuple[int, Decimal, list[date]]:
     """Fill `moved` with the frozen cells that would go elsewhere today; how many, their cost, and their days."""
     kept = kept_rules(connection)
-    receivers = Receivers(connection, kept, settings().unattributed_team)
+    drivers = drivers_of(connection, kept, days)
+    receivers = Receivers(connection, kept, settings().unattributed_team, drivers)
     classify(connection, days, kept, is_of_frozen=True)
     divided = connection.execute(
         text("""SELECT DISTINCT rule_key, usage_date FROM classified
@@ -171,8 +176,9 @@ def _find_moved(connection: Connection, days: Sequence[date]) -> tuple[int, Deci
     ).all()
     stage(
         connection, "todays", "rule_key bigint, usage_date date, digest uuid",
-        [(key, day, receivers.digest(key, day)) for key, day in divided],
+        [(key, day, receivers.of(key, day).digest) for key, day in divided],
     )  # fmt: skip
+    find_passed_otherwise(connection, days, kept, receivers)
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.moved"))
     connection.execute(_MOVED, {"unattributed_team": receivers.unattributed_team})
     connection.execute(text("ANALYZE pg_temp.moved"))
@@ -210,7 +216,9 @@ def _shares(connection: Connection, reallocation_id: int) -> tuple[MovedShare, .
                     coalesce(sum(a.cost) FILTER (WHERE p.kind = 'reversal'), 0) AS gives_back,
                     coalesce(sum(a.cost) FILTER (WHERE p.kind = 'replacement'), 0) AS takes_on
                 FROM cost_pools p JOIN allocations a USING (pool_id)
-                WHERE p.reallocation_id = :id AND p.retired_at IS NULL GROUP BY 1, 2, 3"""),
+                WHERE p.reallocation_id = :id AND p.retired_at IS NULL
+                  AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
+                GROUP BY 1, 2, 3"""),
         {"id": reallocation_id},
     )
     return tuple(_share(row) for row in rows)

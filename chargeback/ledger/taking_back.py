@@ -112,6 +112,10 @@ _IS_OFF = """EXISTS (
     SELECT FROM allocations o
     WHERE o.pool_id = p.of_pool_id AND o.team_id IS NOT DISTINCT FROM a.team_id
       AND o.user_id IS NOT DISTINCT FROM a.user_id
+      AND EXISTS (  -- What a later stage passes on of a billed pool is no share of it.
+          SELECT FROM cost_pools q JOIN allocation_rules before ON before.rule_key = q.rule_key
+          JOIN allocation_rules now ON now.rule_key = p.rule_key
+          WHERE q.pool_id = o.pool_id AND (before.stage = 1) = (now.stage = 1))
       AND (o.is_written_off OR EXISTS (
           SELECT FROM line_allocations c JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
           WHERE c.allocation_id = o.allocation_id AND c.released_by_line_id IS NULL AND i.status = 'cancelled')))"""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson, OnDate, Reason
+from entrypoints.typed.parameters import AsJson, DryRun, OnDate, Reason
 
 GROUP = Group("What goes out", sort_key=3)
 
@@ -29,7 +29,9 @@ def register(app: App) -> None:
         app.command(command, group=GROUP)
 
 
-def bill(period: str, /, *, on: OnDate = None, as_json: AsJson = False) -> int:
+def bill(
+    period: str, /, *, on: OnDate = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Bill a period: sync, allocate, draft, issue, publish and verify, by the flow monthly-billing.
 
     Runs on the stack of `chargeback up`, or starts one for the time being. Doing it again does only what is new.
@@ -37,6 +39,10 @@ def bill(period: str, /, *, on: OnDate = None, as_json: AsJson = False) -> int:
     Args:
         period: Month or days to bill, like 2026-10.
     """
+    if dry_run:
+        from entrypoints.commands import rehearsals
+
+        return rehearsals.bill(period, on, as_json)
     from entrypoints.commands import runs
 
     return runs.bill(period, on, as_json)
@@ -69,7 +75,9 @@ def approve(
     return approval.approve(period, reject, reason, shown, on, as_json)
 
 
-def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
+def allocate(
+    period: str | None = None, /, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Share out the cost of every day that needs it; days with nothing new are untouched.
 
     Args:
@@ -77,7 +85,7 @@ def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
     """
     from entrypoints.commands import billing
 
-    return billing.allocate(period, as_json)
+    return billing.allocate(period, as_json, dry_run)
 
 
 def reallocate(
@@ -116,6 +124,7 @@ def invoice(
             help="Have a worker do it, through the Prefect API; without it, this command does."
         ),
     ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Draft an invoice for one payer, or refresh its draft, and publish its PDF.
@@ -129,17 +138,23 @@ def invoice(
         everybody: Bill all payers together in one invoice.
         number: A number of your own; without it, the next in line.
     """
-    if via == "prefect":
+    if via == "prefect" and not dry_run:
         from entrypoints.commands import runs
 
         return runs.invoice(period, team, user, everybody, number, on, as_json)
     from entrypoints.commands import billing
 
-    return billing.invoice(period, team, user, everybody, number, on, as_json)
+    return billing.invoice(period, team, user, everybody, number, on, as_json, dry_run)
 
 
 def send(
-    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+    invoice: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Issue a draft: date it, freeze it, publish its PDF.
 
@@ -148,11 +163,17 @@ def send(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "sent", on, reason, as_json=as_json)
+    return billing.move(invoice, "sent", on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def pay(
-    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+    invoice: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Note that an invoice was paid.
 
@@ -161,7 +182,7 @@ def pay(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "paid", on, reason, as_json=as_json)
+    return billing.move(invoice, "paid", on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def cancel(
@@ -171,6 +192,7 @@ def cancel(
     on: OnDate = None,
     reason: Reason = None,
     rebill: bool = True,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Cancel a document; after issue this makes a credit note and frees its cost to be billed again.
@@ -181,7 +203,9 @@ def cancel(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "cancelled", on, reason, is_rebillable=rebill, as_json=as_json)
+    return billing.move(
+        invoice, "cancelled", on, reason, is_rebillable=rebill, as_json=as_json, dry_run=dry_run
+    )
 
 
 def move(
@@ -191,6 +215,7 @@ def move(
     *,
     on: OnDate = None,
     reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Move a document to a status; one that has it already stays as it is.
@@ -201,7 +226,7 @@ def move(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, status, on, reason, as_json=as_json)
+    return billing.move(invoice, status, on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def sweep(
@@ -209,12 +234,13 @@ def sweep(
     as_of: Annotated[
         str, Parameter(help="The day to look from; an invoice due that day is still in time.")
     ],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Mark sent invoices past their due date overdue; what is overdue stays so."""
     from entrypoints.commands import billing
 
-    return billing.sweep(as_of, as_json)
+    return billing.sweep(as_of, as_json, dry_run)
 
 
 def publish(period: str, /, *, as_json: AsJson = False) -> int:

@@ -48,12 +48,8 @@ def test_what_is_written_off_is_closed_and_a_refused_row_is_not(books: Books) ->
     assert what_is_open() == ["1 refused rows wait for a decision"]
 
 
-def test_what_is_refused_and_what_nobody_bears_is_listed(books: Books) -> None:
-    books.use(None, None, "0.25").use(None, None, "0.50", "2026-10-06").refuse(
-        "2", external_id="bad"
-    ).allocate()
+def test_what_is_refused_is_listed(books: Books) -> None:
+    books.refuse("2", external_id="bad").load()
     with snapshot() as connection:
         (refused,) = closing.refused(connection, OCTOBER, 10)
-        (nobody,) = closing.unattributed(connection, OCTOBER, 10)
     assert (refused["row"], refused["cost"], refused["reason"]) == ("bad", "2", "Bad.")
-    assert (nobody["days"], nobody["cost"]) == (2, "0.75")

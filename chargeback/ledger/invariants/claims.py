@@ -53,6 +53,8 @@ _WRONG = f"""CASE
     WHEN i.status = 'cancelled' AND i.content_hash IS NULL THEN 'and is a cancelled draft'
     WHEN a.is_written_off THEN 'which is written off'
     WHEN c.released_by_line_id IS NULL AND p.retired_at IS NOT NULL THEN 'of a retired pool'
+    WHEN c.released_by_line_id IS NULL AND EXISTS (
+        SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id) THEN 'which was passed on'
     WHEN c.released_by_line_id IS NOT NULL AND i.status <> 'cancelled'
         THEN format('released, but the document is %s', i.status)
     WHEN c.released_by_line_id IS NOT NULL AND n.credits_invoice_id IS DISTINCT FROM i.invoice_id
