@@ -11,7 +11,7 @@ from decimal import Decimal
 from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.money import exact_sum
 from chargeback.periods import Period
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class LineView:
     quantity: Decimal
     exact: Decimal
     amount: Decimal
+    cause: LineCause = LineCause.USAGE
 
     @property
     def unit_price(self) -> Decimal:

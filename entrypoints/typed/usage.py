@@ -153,16 +153,19 @@ def withdraw(
     *ids: str,
     source: Annotated[str, Parameter(help="The cost tracker they came from.")],
     reason: Annotated[str, Parameter(help="Why they are not so; kept in the audit log.")],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Take usage back that should not be there; what was billed of it goes back to its payers as late lines.
+
+    Where the source delivers it again, it is booked again.
 
     Args:
         ids: The rows' own ids, as their source calls them.
     """
     from entrypoints.commands import corrections
 
-    return corrections.withdraw(source, list(ids), reason, as_json)
+    return corrections.withdraw(source, list(ids), reason, as_json, dry_run)
 
 
 def zero_cost(
