@@ -13,6 +13,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
+from chargeback.ledger import archives
+from chargeback.ledger.archived_usage import refuse_archived
 from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
@@ -56,6 +58,7 @@ def load(
     if chunk.positions:
         stage_rows(connection, "arrived", STAGE, chunk.rows)
         _add_prices(connection, chunk)
+        refuse_archived(connection, chunk)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
         payers_appear(connection, batch_id)
@@ -275,9 +278,20 @@ def counts_of(connection: Connection, batch_id: int) -> BatchCounts:
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
-    """Make the partitions that records of these years and months (UTC) go to; commit before loading."""
+    """Make the partitions that records of these years and months (UTC) go to; commit before loading.
+
+    An archived month gets none: its usage is refused.
+    """
+    horizon = archives.horizon(connection) or date.min
     for year, month in sorted(months):
-        connection.execute(text("SELECT ensure_partition(:month)"), {"month": date(year, month, 1)})
+        if date(year, month, 1) < horizon:
+            continue
+        ensure_partition(connection, date(year, month, 1))
+
+
+def ensure_partition(connection: Connection, month: date) -> None:
+    """Make the partition of one month, whether it is archived or not."""
+    connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
 
 
 def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import documents, ledger, snapshots, sources
+from tests.benchmarks import documents, ledger, overhead, snapshots, sources
 from tests.postgres import Server
 
 
@@ -45,6 +45,7 @@ def main() -> int:
             ]
         finally:
             stop_postgres(Path(folder))
+        figures += overhead.measure(Path(folder), asked.teams)
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
         table.add_row(
