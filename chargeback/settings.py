@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         description="A Prefect server of one's own; none: the embedded one.",
     )
     api_port: int = Field(5000, ge=1, le=65535, description="Port of the chargeback HTTP API.")
+    api_host: str = Field(
+        "127.0.0.1",
+        description="Address the HTTP API listens on; any but loopback needs an API token first.",
+    )
     prefect_port: int = Field(
         4200, ge=1, le=65535, description="Port of the embedded Prefect server."
     )

@@ -23,6 +23,7 @@ from models.team import Team
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
 from models.usage_manifest import UsageManifest
+from models.usage_note import UsageNote
 from models.usage_quarantine import UsageQuarantine
 from models.usage_record import UsageRecord
 from models.usage_source import UsageSource
@@ -52,6 +53,7 @@ __all__ = [
     "UsageBatch",
     "UsageCell",
     "UsageManifest",
+    "UsageNote",
     "UsageQuarantine",
     "UsageRecord",
     "UsageSource",

@@ -1,0 +1,2 @@
+-- Who may call the API: tokens, idempotency keys, and the rows a viewer may read.
+SELECT 1;
