@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, Number, RawAmount, Sign
@@ -43,4 +43,20 @@ class UsageRecord(Base):
     record_count: Mapped[Sign] = mapped_column(default=1, server_default=text("1"))
     content_hash: Mapped[UUID]
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (usage_at)"}
+    __table_args__ = (
+        Index(
+            "usage_by_batch",
+            "batch_id",
+            "usage_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+        ),
+        Index(
+            "usage_of_cell",
+            "usage_date",
+            text("coalesce(agent_id, '')"),
+            text("coalesce(user_id, '')"),
+            text("coalesce(team_id, '')"),
+        ),
+        {"postgresql_partition_by": "RANGE (usage_at)"},
+    )

@@ -1,5 +1,6 @@
--- What API posts leave beside the books: notes that decide no money.
+-- What the API reads and writes beside the books: notes of usage, open batches, and the views its readers share.
 
+-- What a sender said about usage that decides no money.
 CREATE TABLE usage_notes (
     usage_id uuid PRIMARY KEY,
     resource_id text CHECK (length(resource_id) BETWEEN 1 AND 255),
@@ -8,4 +9,94 @@ CREATE TABLE usage_notes (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON usage_notes FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON usage_notes FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT, INSERT ON usage_notes TO chargeback_app;
+
+-- API posts go to the open batch of the hour, of which there is one.
 CREATE UNIQUE INDEX one_open_batch ON usage_batches (source_id, delivery) WHERE sealed_at IS NULL;
+
+-- The records of a batch, of a stretch of time and of a cell, and the cells of a team and of a user.
+CREATE INDEX usage_by_batch ON usage_records USING brin (batch_id, usage_at) WITH (autosummarize = on, pages_per_range = 32);
+CREATE INDEX usage_of_cell ON usage_records
+    (usage_date, (coalesce(agent_id, '')), (coalesce(user_id, '')), (coalesce(team_id, '')));
+CREATE INDEX cells_of_team ON pool_cells (team_id);
+CREATE INDEX cells_of_user ON pool_cells (user_id);
+
+-- The views below are read by every role: a viewer finds in them what is its team's, everybody else all there is.
+-- Pooled usage keeps the team it was pooled under; usage in no pool, which only dirty days have, is attributed as of now.
+CREATE VIEW seen_cells WITH (security_barrier = true) AS
+SELECT c.cell_id, h.pool_id, c.batch_id, c.source_id, c.usage_date, c.charge_date, h.team_id, c.team_id AS given_team_id,
+       c.user_id, c.agent_id, c.account_id, c.owner_tag, c.resource_type, c.sku, c.unit,
+       c.quantity, c.cost, c.record_count
+FROM pool_cells h JOIN usage_cells c USING (cell_id)
+WHERE current_user <> 'chargeback_viewer' OR h.team_id = current_setting('app.team', true)
+UNION ALL
+SELECT a.cell_id, NULL, a.batch_id, a.source_id, a.usage_date, a.charge_date, a.team_id, c.team_id,
+       a.user_id, a.agent_id, a.account_id, a.owner_tag, a.resource_type, a.sku, a.unit,
+       a.quantity, a.cost, a.record_count
+FROM allocation_days d JOIN attributed_cells a USING (usage_date)
+JOIN usage_cells c USING (cell_id) JOIN usage_sources s ON s.source_id = a.source_id
+WHERE d.is_dirty AND s.role = 'allocate'
+  AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = a.cell_id)
+  AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
+
+-- Records of batches still open, which are in no cell yet, with their team as of now.
+CREATE VIEW seen_open_records WITH (security_barrier = true) AS
+SELECT r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date,
+       coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id) AS team_id,
+       r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
+FROM usage_batches b JOIN usage_records r USING (batch_id)
+JOIN usage_sources s ON s.source_id = r.source_id
+LEFT JOIN ownerships by_account ON by_account.kind = 'account' AND by_account.key = r.account_id
+    AND by_account.valid_from <= r.charge_date AND r.charge_date < by_account.valid_to
+LEFT JOIN ownerships by_tag ON by_tag.kind = 'tag' AND by_tag.key = r.owner_tag
+    AND by_tag.valid_from <= r.charge_date AND r.charge_date < by_tag.valid_to
+LEFT JOIN ownerships by_agent ON by_agent.kind = 'agent' AND by_agent.key = r.agent_id
+    AND by_agent.valid_from <= r.charge_date AND r.charge_date < by_agent.valid_to
+LEFT JOIN memberships home ON home.is_home AND home.user_id = r.user_id
+    AND home.valid_from <= r.charge_date AND r.charge_date < home.valid_to
+WHERE b.sealed_at IS NULL AND s.role = 'allocate'
+  AND (current_user <> 'chargeback_viewer' OR current_setting('app.team', true)
+       = coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id));
+
+-- Every record, through its cell; '' stands for none, because no name is empty.
+CREATE VIEW seen_records WITH (security_barrier = true) AS
+SELECT c.cell_id, c.pool_id, r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date, c.team_id,
+       r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
+FROM seen_cells c JOIN usage_records r ON r.batch_id = c.batch_id
+    AND r.usage_date = c.usage_date AND r.charge_date = c.charge_date
+    AND coalesce(r.agent_id, '') = coalesce(c.agent_id, '') AND coalesce(r.user_id, '') = coalesce(c.user_id, '')
+    AND coalesce(r.team_id, '') = coalesce(c.given_team_id, '') AND coalesce(r.account_id, '') = coalesce(c.account_id, '')
+    AND coalesce(r.owner_tag, '') = coalesce(c.owner_tag, '') AND coalesce(r.sku, '') = coalesce(c.sku, '')
+    AND r.resource_type = c.resource_type AND r.unit = c.unit
+UNION ALL
+SELECT NULL, NULL, usage_id, revision, external_id, source_id, usage_at, usage_date, team_id,
+       user_id, agent_id, account_id, resource_type, sku, unit, quantity, cost, record_count
+FROM seen_open_records;
+
+-- What payers bear; what was billed, cancelled and replaced counts no more.
+CREATE VIEW seen_allocations WITH (security_barrier = true) AS
+SELECT a.allocation_id, a.pool_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, r.rule_id,
+       p.resource_type, p.unit, p.split_digest IS NOT NULL AS is_divided
+FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
+WHERE p.retired_at IS NULL
+  AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
+
+CREATE VIEW seen_notes WITH (security_barrier = true) AS
+SELECT n.* FROM usage_notes n
+WHERE current_user <> 'chargeback_viewer'
+   OR EXISTS (SELECT FROM seen_records r WHERE r.usage_id = n.usage_id);
+
+CREATE VIEW seen_teams WITH (security_barrier = true) AS
+SELECT team_id FROM teams
+WHERE current_user <> 'chargeback_viewer' OR team_id = current_setting('app.team', true);
+
+-- A viewer's users: its members, and whoever used or bears anything of its team.
+CREATE VIEW seen_users WITH (security_barrier = true) AS
+SELECT u.user_id FROM users u
+WHERE current_user <> 'chargeback_viewer'
+   OR EXISTS (SELECT FROM memberships m WHERE m.user_id = u.user_id AND m.team_id = current_setting('app.team', true))
+   OR EXISTS (SELECT FROM allocations a WHERE a.user_id = u.user_id AND a.team_id = current_setting('app.team', true))
+   OR EXISTS (SELECT FROM pool_cells h WHERE h.user_id = u.user_id AND h.team_id = current_setting('app.team', true))
+   OR EXISTS (SELECT FROM seen_open_records r WHERE r.user_id = u.user_id);
+
+GRANT SELECT ON seen_cells, seen_open_records, seen_records, seen_allocations, seen_notes, seen_teams, seen_users
+    TO chargeback_app, chargeback_viewer;
