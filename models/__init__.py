@@ -3,6 +3,7 @@
 from models.allocation import Allocation
 from models.allocation_day import AllocationDay
 from models.allocation_rule import AllocationRule
+from models.api_token import ApiToken
 from models.audit_entry import AuditEntry
 from models.audit_head import AuditHead
 from models.base import Base
@@ -10,6 +11,7 @@ from models.billing_run import BillingRun
 from models.billing_step import BillingStep
 from models.cost_pool import CostPool
 from models.document import Document
+from models.idempotency_key import IdempotencyKey
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
 from models.ledger_settings import LedgerSettings
@@ -33,6 +35,7 @@ __all__ = [
     "Allocation",
     "AllocationDay",
     "AllocationRule",
+    "ApiToken",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -40,6 +43,7 @@ __all__ = [
     "BillingStep",
     "CostPool",
     "Document",
+    "IdempotencyKey",
     "Invoice",
     "InvoiceLine",
     "LedgerSettings",

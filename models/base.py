@@ -35,6 +35,7 @@ _WORDS = (
     enums.RuleType,
     enums.Scope,
     enums.SourceRole,
+    enums.TokenRole,
 )
 
 

@@ -70,3 +70,11 @@ class QuarantineState(StrEnum):
     OPEN = "open"
     WAIVED = "waived"
     REPLACED = "replaced"
+
+
+class TokenRole(StrEnum):
+    """What a token lets its holder do: everything; run, but make no rules; see one team."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
