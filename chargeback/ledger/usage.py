@@ -181,6 +181,22 @@ _USERS_APPEAR = text("""
     ORDER BY 1 ON CONFLICT DO NOTHING
 """)
 
+
+def appear(
+    connection: Connection, teams: Iterable[str | None], users: Iterable[str | None]
+) -> None:
+    """Teams and users first seen become payers; in order, as a load does it."""
+    for table, key, ids in (("teams", "team_id", teams), ("users", "user_id", users)):
+        wanted = sorted({payer for payer in ids if payer is not None})
+        if wanted:
+            connection.execute(
+                text(f"""INSERT INTO {table} ({key}, name) SELECT id, id FROM unnest(CAST(:ids AS text[])) id
+                         WHERE NOT EXISTS (SELECT FROM {table} WHERE {key} = id)
+                         ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING"""),  # noqa: S608
+                {"ids": wanted},
+            )
+
+
 _REPLACE_QUARANTINED = text("""
     UPDATE usage_quarantine q SET state = 'replaced', decided_at = now(), decided_by = 'chargeback',
         decision = 'delivered again in good form, in batch ' || :batch_id

@@ -22,7 +22,7 @@ CREATE INDEX cells_of_user ON pool_cells (user_id);
 
 -- The views below are read by every role: a viewer finds in them what is its team's, everybody else all there is.
 -- Pooled usage keeps the team it was pooled under; usage in no pool, which only dirty days have, is attributed as of now.
-CREATE VIEW seen_cells WITH (security_barrier = true) AS
+CREATE VIEW seen_cells AS
 SELECT c.cell_id, h.pool_id, c.batch_id, c.source_id, c.usage_date, c.charge_date, h.team_id, c.team_id AS given_team_id,
        c.user_id, c.agent_id, c.account_id, c.owner_tag, c.resource_type, c.sku, c.unit,
        c.quantity, c.cost, c.record_count
@@ -39,7 +39,7 @@ WHERE d.is_dirty AND s.role = 'allocate'
   AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
 
 -- Records of batches still open, which are in no cell yet, with their team as of now.
-CREATE VIEW seen_open_records WITH (security_barrier = true) AS
+CREATE VIEW seen_open_records AS
 SELECT r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date,
        coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id) AS team_id,
        r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
@@ -58,7 +58,7 @@ WHERE b.sealed_at IS NULL AND s.role = 'allocate'
        = coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id));
 
 -- Every record, through its cell; '' stands for none, because no name is empty.
-CREATE VIEW seen_records WITH (security_barrier = true) AS
+CREATE VIEW seen_records AS
 SELECT c.cell_id, c.pool_id, r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date, c.team_id,
        r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
 FROM seen_cells c JOIN usage_records r ON r.batch_id = c.batch_id
@@ -73,24 +73,24 @@ SELECT NULL, NULL, usage_id, revision, external_id, source_id, usage_at, usage_d
 FROM seen_open_records;
 
 -- What payers bear; what was billed, cancelled and replaced counts no more.
-CREATE VIEW seen_allocations WITH (security_barrier = true) AS
+CREATE VIEW seen_allocations AS
 SELECT a.allocation_id, a.pool_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, r.rule_id,
        p.resource_type, p.unit, p.split_digest IS NOT NULL AS is_divided
 FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
 WHERE p.retired_at IS NULL
   AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
 
-CREATE VIEW seen_notes WITH (security_barrier = true) AS
+CREATE VIEW seen_notes AS
 SELECT n.* FROM usage_notes n
 WHERE current_user <> 'chargeback_viewer'
    OR EXISTS (SELECT FROM seen_records r WHERE r.usage_id = n.usage_id);
 
-CREATE VIEW seen_teams WITH (security_barrier = true) AS
+CREATE VIEW seen_teams AS
 SELECT team_id FROM teams
 WHERE current_user <> 'chargeback_viewer' OR team_id = current_setting('app.team', true);
 
 -- A viewer's users: its members, and whoever used or bears anything of its team.
-CREATE VIEW seen_users WITH (security_barrier = true) AS
+CREATE VIEW seen_users AS
 SELECT u.user_id FROM users u
 WHERE current_user <> 'chargeback_viewer'
    OR EXISTS (SELECT FROM memberships m WHERE m.user_id = u.user_id AND m.team_id = current_setting('app.team', true))
@@ -98,5 +98,7 @@ WHERE current_user <> 'chargeback_viewer'
    OR EXISTS (SELECT FROM pool_cells h WHERE h.user_id = u.user_id AND h.team_id = current_setting('app.team', true))
    OR EXISTS (SELECT FROM seen_open_records r WHERE r.user_id = u.user_id);
 
-GRANT SELECT ON seen_cells, seen_open_records, seen_records, seen_allocations, seen_notes, seen_teams, seen_users
+CREATE VIEW seen_sources AS SELECT source_id, name FROM usage_sources;
+
+GRANT SELECT ON seen_sources, seen_cells, seen_open_records, seen_records, seen_allocations, seen_notes, seen_teams, seen_users
     TO chargeback_app, chargeback_viewer;
