@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from chargeback.errors import Refused
-from chargeback.ledger import database
+from chargeback.ledger import database, ledger_settings
 from chargeback.settings import settings
 from entrypoints import postgres, prefect_server
 from entrypoints.children import Child, end_leftovers
@@ -200,6 +200,8 @@ def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:
             )
     server = _start_server(stack, say)
     database.upgrade(_migration_url(stack.home))
+    with database.transaction(stack.database_url) as connection:
+        ledger_settings.tell(connection, "stack")
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
     _start_worker(stack, say, with_worker=with_worker, deploy=deploy)
     stack.save()

@@ -90,13 +90,14 @@ def _put_payer(
     return bool(inserted or differing)
 
 
-def _appear(connection: Connection, table: str, ids: Sequence[str]) -> None:
-    key = {"teams": "team_id", "users": "user_id"}[table]
-    for payer_id in sorted(set(ids)):
-        connection.execute(
-            text(f"INSERT INTO {table} ({key}, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),  # noqa: S608
-            {"id": payer_id},
-        )
+def _appear(connection: Connection, kind: str, ids: Sequence[str], actor: str) -> list[audit.Entry]:
+    """What is to be told of the teams or users among `ids` that were never seen before: now they are payers."""
+    statement = rulebook.APPEARS[kind]
+    return [
+        audit.Entry(actor, f"{kind}.added", kind, payer_id, None, {}, "named in a payers file")
+        for payer_id in sorted(set(ids))
+        if connection.execute(statement, {"id": payer_id}).rowcount
+    ]
 
 
 def _put_members(
@@ -119,7 +120,8 @@ def _put_members(
     ):
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
-    _appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
+    named = [member[0] for team in changed for member in wanted[team]]
+    entries += _appear(connection, "user", named, actor)
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -176,7 +178,7 @@ def _put_owners(
             if held == wanted:
                 continue
             changed += 1
-            _appear(connection, "teams", [team for team, _, _ in wanted])
+            entries += _appear(connection, "team", [team for team, _, _ in wanted], actor)
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},
@@ -210,6 +212,12 @@ def teams(connection: Connection) -> list[Any]:
                     FROM teams t ORDER BY team_id COLLATE "C" """)
         )
     )
+
+
+def appear(connection: Connection, payer: Payer) -> None:
+    """A payer first seen in a request is there from then on."""
+    _appear(connection, "teams", [payer.team_id] if payer.team_id is not None else [])
+    _appear(connection, "users", [payer.user_id] if payer.user_id is not None else [])
 
 
 def check_known(connection: Connection, payer: Payer) -> None:

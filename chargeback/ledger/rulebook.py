@@ -86,6 +86,7 @@ class Change(NamedTuple):
     kept: KeptRule
     entry: audit.Entry | None = None
     days: tuple[date, date] | None = None
+    appeared: tuple[audit.Entry, ...] = ()
 
 
 def put(connection: Connection, rule: Rule, actor: str) -> tuple[KeptRule, bool]:
@@ -108,7 +109,10 @@ def settle(connection: Connection, changes: Iterable[Change], *told: audit.Entry
     spans = [change.days for change in made if change.days is not None]
     if spans:
         mark_days(connection, min(start for start, _ in spans), max(end for _, end in spans))
-    audit.append(connection, *told, *(change.entry for change in made if change.entry is not None))
+    entries = [
+        one for change in made for one in (*change.appeared, change.entry) if one is not None
+    ]
+    audit.append(connection, *told, *entries)
 
 
 def write(connection: Connection, rule: Rule, actor: str) -> Change:
@@ -122,16 +126,26 @@ def write(connection: Connection, rule: Rule, actor: str) -> Change:
         if _content(held.rule) == _content(rule):
             return Change(held)
     made = _insert(connection, replace(rule, version=len(versions) + 1), actor)
+    appeared = _register(connection, made, actor)
     action = "rule.changed" if held and not held.rule.is_closing else "rule.created"
     before = _as_json(held.rule) if held else None
     entry = audit.Entry(actor, action, "rule", rule.rule_id, before, _as_json(made.rule))
-    return Change(made, entry, _span(made.rule, held))
+    return Change(made, entry, _span(made.rule, held), tuple(appeared))
 
 
 def _content(rule: Rule) -> Rule:
     """What makes two versions the same rule; the ledger does not keep the order of percentages."""
     percentages = tuple(sorted(rule.split_percentages))
     return replace(rule, key=None, version=1, split_percentages=percentages)
+
+
+def locked(connection: Connection, rule_id: str) -> KeptRule:
+    """The rule's newest version, which nobody else changes until commit. Raises NotFound."""
+    _lock(connection)
+    for kept in current_rules(connection):
+        if kept.rule.rule_id == rule_id:
+            return kept
+    raise NotFound("rule_not_found", f"there is no rule {rule_id!r}; `chargeback rules` lists them")
 
 
 def close(connection: Connection, rule_id: str, actor: str, reason: str | None = None) -> None:
@@ -165,7 +179,6 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     if rule.rule_type in SPLITS:
         teams, users = registered(connection, "teams"), registered(connection, "users")
         receivers = rules.receivers(rule, teams, users)
-    _register(connection, rule, receivers)
     columns = _as_json(rule)
     columns["receivers"] = json.dumps([[r.team_id, r.user_id, str(r.weight)] for r in receivers])
     for name in ("split_percentages", "metadata"):
@@ -186,17 +199,25 @@ def registered(connection: Connection, payers: str) -> frozenset[str]:
     return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
 
 
-_TEAM_APPEARS = text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING")
-_USER_APPEARS = text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING")
+APPEARS = {
+    "team": text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
+    "user": text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
+}
 
 
-def _register(connection: Connection, rule: Rule, receivers: Iterable[Receiver]) -> None:
-    """A team or user first seen in a rule appears; in order, so that nobody waits in a circle."""
-    teams = {rule.team_id, *(r.team_id for r in receivers)} - {None}
-    users = {*rule.criteria.user_ids, *(r.user_id for r in receivers)} - {None}
-    for appear, ids in ((_TEAM_APPEARS, teams), (_USER_APPEARS, users)):
-        for payer_id in sorted(map(str, ids)):
-            connection.execute(appear, {"id": payer_id})
+def _register(connection: Connection, made: KeptRule, actor: str) -> list[audit.Entry]:
+    """A team or user first seen in a rule appears; in order, so that nobody waits in a circle. What to tell of them."""
+    rule = made.rule
+    teams = {rule.team_id, *(r.team_id for r in made.receivers)} - {None}
+    users = {*rule.criteria.user_ids, *(r.user_id for r in made.receivers)} - {None}
+    return [
+        audit.Entry(
+            actor, f"{kind}.added", kind, payer_id, None, {}, f"named by rule {rule.rule_id}"
+        )
+        for kind, ids in (("team", teams), ("user", users))
+        for payer_id in sorted(map(str, ids))
+        if connection.execute(APPEARS[kind], {"id": payer_id}).rowcount
+    ]
 
 
 def _as_json(rule: Rule) -> dict[str, Any]:

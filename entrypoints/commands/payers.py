@@ -9,7 +9,7 @@ from typing import Any
 
 from chargeback.documents import wording
 from chargeback.errors import Invalid, NotFound
-from chargeback.ledger import payers, rulebook
+from chargeback.ledger import audit, payers, rulebook
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.rulebook import KeptRule
@@ -21,10 +21,10 @@ from entrypoints.commands.asked import actor
 from entrypoints.ledger_at_hand import ledger_at_hand
 
 
-def import_file(file: Path, as_json: bool) -> int:
+def import_file(file: Path, reason: str | None, as_json: bool) -> int:
     """Make what the file names so, all of it or nothing."""
     checked = read(_content(file), str(file))
-    with ledger_at_hand(), transaction() as connection:
+    with ledger_at_hand(), audit.within(reason=reason), transaction() as connection:
         counts = asdict(payers.import_file(connection, checked, actor()))
     if as_json:
         showing.print_json(counts)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson
+from entrypoints.typed.parameters import AsJson, Reason
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -32,7 +32,7 @@ def register(app: App) -> None:
     QUARANTINE.command(waive)
 
 
-def import_file(file: Path, /, *, as_json: AsJson = False) -> int:
+def import_file(file: Path, /, *, reason: Reason = None, as_json: AsJson = False) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
@@ -42,7 +42,7 @@ def import_file(file: Path, /, *, as_json: AsJson = False) -> int:
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, as_json)
+    return payers.import_file(file, reason, as_json)
 
 
 def rules(*, as_json: AsJson = False) -> int:
