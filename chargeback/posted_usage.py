@@ -63,11 +63,11 @@ def read(body: object, now: datetime) -> Posted:
     )
 
 
-def an_object(body: object, known: Iterable[str]) -> Mapping[str, Any]:
+def an_object(body: object, known: Iterable[str] | None = None) -> Mapping[str, Any]:
     """`body` as an object that has no other fields than these; an unknown one is named with the nearest."""
     if not isinstance(body, Mapping):
         raise Invalid("body_invalid", f"{quoted(body)} is no JSON object; write one with fields.")
-    names = tuple(known)
+    names = tuple(body if known is None else known)
     for name in body:
         if name not in names:
             close = get_close_matches(str(name), names, n=1)
@@ -87,6 +87,14 @@ def usage_id(value: object) -> str | None:
             "give one, or leave it out to get one.",
         )
     return value
+
+
+def both(start: str | None, end: str | None) -> tuple[str, str]:
+    """Both ends of a period. Raises Invalid where one is missing."""
+    if start is None or end is None:
+        missing = "period_start" if start is None else "period_end"
+        raise Invalid("period_invalid", f"{missing} is missing; give both ends or neither.")
+    return start, end
 
 
 def _name(fields: Mapping[str, Any], name: str) -> str | None:

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, text
 from chargeback import exact_json, money
 from chargeback.errors import Refused
 from chargeback.identity import public_id
-from chargeback.ledger import ledger_settings
+from chargeback.ledger import ledger_settings, usage
 from chargeback.ledger.chunks import content_hash, plain
+from chargeback.ledger.database import transaction
 from chargeback.ledger.open_batches import hold_open
-from chargeback.ledger.usage import appear
 from chargeback.ledger.usage_sources import PUSHED
 from chargeback.periods import day_of
 from chargeback.posted_usage import Posted
@@ -69,6 +69,15 @@ def pushed_source(connection: Connection) -> Pushed:
     )
     found = text("SELECT source_id FROM usage_sources WHERE name = :name")
     return Pushed(connection.execute(found, {"name": PUSHED}).scalar_one())
+
+
+def prepared(now: datetime, posts: Sequence[Posted]) -> Pushed:
+    """Make, and commit, what must be there before posts are booked: the source and their months' partitions."""
+    with transaction() as connection:
+        source = pushed_source(connection)
+        moments = (post.usage_at or now for post in posts)
+        usage.ensure_partitions(connection, {(at.year, at.month) for at in moments})
+    return source
 
 
 def record_id(usage_id: str) -> UUID:
@@ -205,7 +214,7 @@ def _insert(connection: Connection, source: Pushed, batch_id: int, made: Sequenc
     ]
     if notes:
         connection.execute(_NOTES, {"rows": _written(notes)})
-    appear(connection, {one.team_id for one in made}, {one.user_id for one in made})
+    usage.appear(connection, {one.team_id for one in made}, {one.user_id for one in made})
 
 
 def _written(rows: list[dict[str, Any]]) -> str:
@@ -215,12 +224,12 @@ def _written(rows: list[dict[str, Any]]) -> str:
 def _row(one: Held) -> dict[str, Any]:
     cost, residual = money.enter(one.cost)
     quantity = money.enter(one.quantity)[0]
-    usage = Usage(0, one.usage_id, one.usage_at, one.team_id, one.user_id, one.agent_id, one.account_id, None,
+    fact = Usage(0, one.usage_id, one.usage_at, one.team_id, one.user_id, one.agent_id, one.account_id, None,
                   one.resource_type, None, one.unit, quantity, cost)  # fmt: skip
     return {
         "usage_id": one.record_id, "usage_at": one.usage_at, "external_id": one.usage_id,
         "usage_date": day_of(one.usage_at, settings().zone), "team_id": one.team_id, "user_id": one.user_id,
         "agent_id": one.agent_id, "account_id": one.account_id, "resource_type": one.resource_type,
         "unit": one.unit, "quantity": quantity, "cost": cost, "residual": residual,
-        "content_hash": content_hash(usage),
+        "content_hash": content_hash(fact),
     }  # fmt: skip

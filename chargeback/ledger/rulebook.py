@@ -86,7 +86,6 @@ class Change(NamedTuple):
     kept: KeptRule
     entry: audit.Entry | None = None
     days: tuple[date, date] | None = None
-    appeared: tuple[audit.Entry, ...] = ()
 
 
 def put(connection: Connection, rule: Rule, actor: str) -> tuple[KeptRule, bool]:
@@ -109,10 +108,7 @@ def settle(connection: Connection, changes: Iterable[Change], *told: audit.Entry
     spans = [change.days for change in made if change.days is not None]
     if spans:
         mark_days(connection, min(start for start, _ in spans), max(end for _, end in spans))
-    entries = [
-        one for change in made for one in (*change.appeared, change.entry) if one is not None
-    ]
-    audit.append(connection, *told, *entries)
+    audit.append(connection, *told, *(change.entry for change in made if change.entry is not None))
 
 
 def write(connection: Connection, rule: Rule, actor: str) -> Change:
@@ -126,11 +122,11 @@ def write(connection: Connection, rule: Rule, actor: str) -> Change:
         if _content(held.rule) == _content(rule):
             return Change(held)
     made = _insert(connection, replace(rule, version=len(versions) + 1), actor)
-    appeared = _register(connection, made, actor)
+    _register(connection, made, actor)
     action = "rule.changed" if held and not held.rule.is_closing else "rule.created"
     before = _as_json(held.rule) if held else None
     entry = audit.Entry(actor, action, "rule", rule.rule_id, before, _as_json(made.rule))
-    return Change(made, entry, _span(made.rule, held), tuple(appeared))
+    return Change(made, entry, _span(made.rule, held))
 
 
 def _content(rule: Rule) -> Rule:
@@ -199,25 +195,29 @@ def registered(connection: Connection, payers: str) -> frozenset[str]:
     return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
 
 
-APPEARS = {
+_APPEARS = {
     "team": text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
     "user": text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
 }
 
 
-def _register(connection: Connection, made: KeptRule, actor: str) -> list[audit.Entry]:
-    """A team or user first seen in a rule appears; in order, so that nobody waits in a circle. What to tell of them."""
-    rule = made.rule
-    teams = {rule.team_id, *(r.team_id for r in made.receivers)} - {None}
-    users = {*rule.criteria.user_ids, *(r.user_id for r in made.receivers)} - {None}
-    return [
-        audit.Entry(
-            actor, f"{kind}.added", kind, payer_id, None, {}, f"named by rule {rule.rule_id}"
-        )
-        for kind, ids in (("team", teams), ("user", users))
-        for payer_id in sorted(map(str, ids))
-        if connection.execute(APPEARS[kind], {"id": payer_id}).rowcount
-    ]
+def appear(
+    connection: Connection, kind: str, ids: Iterable[str | None], actor: str, reason: str
+) -> None:
+    """A team or user never seen before is there from now on; in order, so that nobody waits in a circle."""
+    for payer_id in sorted({payer_id for payer_id in ids if payer_id is not None}):
+        if connection.execute(_APPEARS[kind], {"id": payer_id}).rowcount:
+            entry = audit.Entry(actor, f"{kind}.added", kind, payer_id, None, {}, reason)
+            audit.later(connection, entry)
+
+
+def _register(connection: Connection, made: KeptRule, actor: str) -> None:
+    """Whoever a rule names appears."""
+    rule, reason = made.rule, f"named by rule {made.rule.rule_id}"
+    teams = [rule.team_id, *(r.team_id for r in made.receivers)]
+    users = [*rule.criteria.user_ids, *(r.user_id for r in made.receivers)]
+    appear(connection, "team", teams, actor, reason)
+    appear(connection, "user", users, actor, reason)
 
 
 def _as_json(rule: Rule) -> dict[str, Any]:

@@ -1,0 +1,5 @@
+"""The OpenAPI document and its page."""
+
+from fastapi import APIRouter
+
+routes = APIRouter()
