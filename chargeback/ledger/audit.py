@@ -101,6 +101,24 @@ def append(connection: Connection, *entries: Entry) -> None:
     connection.execute(text("SELECT audit_append(CAST(:entries AS jsonb))"), {"entries": body})
 
 
+_WAITING = "audit entries that wait for the transaction's end"
+
+
+def later(connection: Connection, *entries: Entry) -> None:
+    """As `append`, at the end of the transaction: for changes made before other locks are taken."""
+    connection.info.setdefault(_WAITING, []).extend(entries)
+
+
+@contextmanager
+def told_at_end(connection: Connection) -> Iterator[None]:
+    """What waits is appended when the block ends; nothing is when it raises."""
+    connection.info.pop(
+        _WAITING, None
+    )  # A pooled connection may bear what a failed transaction left.
+    yield
+    append(connection, *connection.info.pop(_WAITING, ()))
+
+
 def history(connection: Connection, subject_kind: str, subject_id: str) -> list[dict[str, Any]]:
     """What was done to one subject, oldest first: when, by whom, what changed and why."""
     rows = connection.execute(

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chargeback.errors import Invalid, Refused, Unavailable
+from chargeback.ledger import audit
 from chargeback.settings import settings
 
 log = logging.getLogger("chargeback.ledger.database")
@@ -84,7 +85,11 @@ def transaction(url: str | None = None) -> Iterator[Connection]:
 
     Raises Unavailable for what a retry can cure, Refused for what the ledger's own guards refuse.
     """
-    with translated(), engine(url or ledger_url()).begin() as connection:
+    with (
+        translated(),
+        engine(url or ledger_url()).begin() as connection,
+        audit.told_at_end(connection),
+    ):
         yield connection
 
 

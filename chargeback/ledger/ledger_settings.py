@@ -27,7 +27,7 @@ def fix(connection: Connection, actor: str = "chargeback") -> None:
         entry = audit.Entry(
             actor, "settings.fixed", "settings", "ledger", None, wanted, "first usage"
         )
-        audit.append(connection, entry)
+        audit.later(connection, entry)
 
 
 def tell(connection: Connection, actor: str) -> bool:

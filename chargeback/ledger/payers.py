@@ -4,7 +4,7 @@ Owns writing them down, from a payers file. Names never seen before appear. Ever
 it may decide dirty and is told in the audit log, in the same transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -90,16 +90,6 @@ def _put_payer(
     return bool(inserted or differing)
 
 
-def _appear(connection: Connection, kind: str, ids: Sequence[str], actor: str) -> list[audit.Entry]:
-    """What is to be told of the teams or users among `ids` that were never seen before: now they are payers."""
-    statement = rulebook.APPEARS[kind]
-    return [
-        audit.Entry(actor, f"{kind}.added", kind, payer_id, None, {}, "named in a payers file")
-        for payer_id in sorted(set(ids))
-        if connection.execute(statement, {"id": payer_id}).rowcount
-    ]
-
-
 def _put_members(
     connection: Connection, file: PayersFile, actor: str, entries: list[audit.Entry]
 ) -> int:
@@ -121,7 +111,7 @@ def _put_members(
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
     named = [member[0] for team in changed for member in wanted[team]]
-    entries += _appear(connection, "user", named, actor)
+    rulebook.appear(connection, "user", named, actor, "named in a payers file")
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -178,7 +168,8 @@ def _put_owners(
             if held == wanted:
                 continue
             changed += 1
-            entries += _appear(connection, "team", [team for team, _, _ in wanted], actor)
+            named = [team for team, _, _ in wanted]
+            rulebook.appear(connection, "team", named, actor, "named in a payers file")
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},
@@ -214,10 +205,10 @@ def teams(connection: Connection) -> list[Any]:
     )
 
 
-def appear(connection: Connection, payer: Payer) -> None:
+def appear(connection: Connection, payer: Payer, actor: str = "api") -> None:
     """A payer first seen in a request is there from then on."""
-    _appear(connection, "teams", [payer.team_id] if payer.team_id is not None else [])
-    _appear(connection, "users", [payer.user_id] if payer.user_id is not None else [])
+    rulebook.appear(connection, "team", [payer.team_id], actor, "named in a request")
+    rulebook.appear(connection, "user", [payer.user_id], actor, "named in a request")
 
 
 def check_known(connection: Connection, payer: Payer) -> None:

@@ -9,14 +9,13 @@ import ipaddress
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
+from chargeback import exact_json
 from chargeback.clock import now
 from chargeback.errors import Forbidden, Refused, Unauthenticated
 from chargeback.ledger import access, database, idempotency, tokens
@@ -122,7 +121,7 @@ async def _caller(request: Request) -> Caller:
             "token_unknown",
             "this token is not known; ask for one, or check that it is whole",
         )
-    if is_open and is_loopback(settings().api_host) and _names_this_machine(request):
+    if is_open and is_loopback(settings().api_host) and _is_of_this_machine(request):
         return MASTER
     raise _refused(
         request, "token_missing",
@@ -149,16 +148,19 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _names_this_machine(request: Request) -> bool:
-    """Whether the Host is an address or a name without a domain.
+def _is_of_this_machine(request: Request) -> bool:
+    """Whether no page of the internet can have sent the request through a browser on this machine.
 
-    A page of the internet whose name was made to mean 127.0.0.1 sends its own name: it gets nothing.
+    Such a page tells of itself in Origin; and one whose name was made to mean 127.0.0.1 sends its own name as Host.
     """
-    host = request.url.hostname or ""
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    if origin is not None and origin.partition("://")[2] != host:
+        return False
+    name = request.url.hostname or ""
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(name)
     except ValueError:
-        return "." not in host
+        return "." not in name
     return True
 
 
@@ -188,11 +190,6 @@ class Answer(NamedTuple):
     content: dict[str, Any]
 
 
-# Amounts keep every digit they have on their way into the ledger and back.
-_TO_JSON = msgspec.json.Encoder(decimal_format="number", uuid_format="canonical")
-_FROM_JSON = msgspec.json.Decoder(float_hook=Decimal)
-
-
 def once(call: Call, work: Callable[[Connection], Answer]) -> Answer:
     """The answer of `work`, which runs in one transaction; for a key seen before, the answer kept with it.
 
@@ -205,9 +202,9 @@ def once(call: Call, work: Callable[[Connection], Answer]) -> Answer:
         holder = str(call.caller.token_id or call.caller.actor)
         kept = idempotency.begin(connection, holder, call.key, call.digest)
         if kept is not None:
-            return Answer(kept.status, _FROM_JSON.decode(kept.content))
+            return Answer(kept.status, exact_json.loads(kept.content.encode()))
         answer = work(connection)
-        content = _TO_JSON.encode(answer.content).decode()
+        content = exact_json.dumps(answer.content).decode()
         idempotency.finish(
             connection, holder, call.key, idempotency.KeptAnswer(answer.status, content)
         )
