@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         None,
         validation_alias="PREFECT_API_URL",
         description="A Prefect server of one's own; none: the embedded one.",
+    )
+    prefect_auth_string: SecretStr | None = Field(
+        None,
+        validation_alias="PREFECT_SERVER_API_AUTH_STRING",
+        description="`user:password` that the embedded Prefect server asks everybody for; none: it asks nobody.",
     )
     api_port: int = Field(5000, ge=1, le=65535, description="Port of the chargeback HTTP API.")
     api_host: str = Field(

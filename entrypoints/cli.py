@@ -67,7 +67,10 @@ def launch(
 
 
 def _keep_prefect_quiet() -> None:
-    """Where Prefect is imported into this process, it reports to nobody and writes only under our home."""
+    """Where Prefect is imported into this process, it reports to nobody, writes only under our home and is let in."""
+    from entrypoints.prefect_server import authentication
+
+    os.environ.update(authentication())
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_HOME", str(settings().home / "prefect"))
