@@ -11,7 +11,6 @@ from chargeback.documents.letterhead import Letterhead
 from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import invoice_lists, invoices, issuing, payers
 from chargeback.ledger.allocation import allocate
-from chargeback.ledger.database import snapshot
 from chargeback.ledger.drafting import draft_one
 from chargeback.ledger.invoice_lists import Asked
 from chargeback.payer import Payer
@@ -59,7 +58,7 @@ async def create_invoice(request: Request, caller: Runner) -> Response:
     number = _number(fields.get("invoice_number"))
 
     def draft(connection: Connection) -> Answer:
-        payers.appear(connection, payer)
+        payers.appear(connection, payer, caller.actor)
         on = clock.today(settings().zone)
         made = draft_one(connection, payer, period, on, caller.actor, number)
         (view,) = invoices.views(connection, [made.invoice_id], with_annex=False)
@@ -146,10 +145,8 @@ def _found(connection: Connection, given: str) -> int:
 )
 def invoice_pdf(invoice_id: str, caller: Reader) -> Response:
     """Draw an invoice or credit note as a PDF."""
-    with books(caller) as connection:
-        held = _found(connection, invoice_id)
-    with snapshot() as connection:
-        (view,) = invoices.views(connection, [held])
+    with books(caller, is_snapshot=True) as connection:
+        (view,) = invoices.views(connection, [_found(connection, invoice_id)])
     drawn = draw(view, Letterhead.from_settings(settings()))
     name = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in view.number)
     headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
