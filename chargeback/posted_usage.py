@@ -42,6 +42,11 @@ class Posted(NamedTuple):
     resource_id: str | None
     metadata: dict[str, Any] | None
 
+    @property
+    def has_notes(self) -> bool:
+        """Whether it says anything that decides no money."""
+        return self.resource_id is not None or self.metadata is not None
+
 
 def read(body: object, now: datetime) -> Posted:
     """The fact that `body` states. Raises Invalid, naming the field and what to write instead."""

@@ -4,7 +4,7 @@ Owns what a post means beside what is held: new, the same again, or a refusal. L
 source (shared, so that a whole delivery takes turns with posts), the usage ids, the open batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -44,6 +44,11 @@ class Held:
     cost: Decimal
     resource_id: str | None
     metadata: Any
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether its sender said anything that decides no money."""
+        return self.resource_id is not None or self.metadata is not None
 
 
 class Booked(NamedTuple):
@@ -195,6 +200,7 @@ _NOTES = text("""
     INSERT INTO usage_notes (usage_id, resource_id, metadata)
     SELECT usage_id, resource_id, metadata
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (usage_id uuid, resource_id text, metadata jsonb)
+    ON CONFLICT (usage_id) DO NOTHING
 """)
 
 
@@ -207,14 +213,19 @@ def _insert(connection: Connection, source: Pushed, batch_id: int, made: Sequenc
             "rows": _written([_row(one) for one in made]),
         },
     )
-    notes = [
-        {"usage_id": one.record_id, "resource_id": one.resource_id, "metadata": one.metadata}
-        for one in made
-        if one.resource_id is not None or one.metadata is not None
-    ]
-    if notes:
-        connection.execute(_NOTES, {"rows": _written(notes)})
+    notes = {one.usage_id: one for one in made if one.has_notes}
+    keep_notes(connection, notes)
     usage.appear(connection, {one.team_id for one in made}, {one.user_id for one in made})
+
+
+def keep_notes(connection: Connection, notes: Mapping[str, Held | Posted]) -> None:
+    """Keep what was said beside the facts of these usage ids; what was said of one before stays."""
+    rows = [
+        {"usage_id": record_id(key), "resource_id": one.resource_id, "metadata": one.metadata}
+        for key, one in notes.items()
+    ]
+    if rows:
+        connection.execute(_NOTES, {"rows": _written(rows)})
 
 
 def _written(rows: list[dict[str, Any]]) -> str:

@@ -31,10 +31,22 @@ def answers(model: type[BaseModel], errors: tuple[int, ...], *statuses: int) -> 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
     """The body of a route, which it reads itself so that no digit is lost."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+    schema = _whole(schema, parts)
     example = schema.pop("example", None)
     content: dict[str, Any] = {"schema": schema}
     if example is not None:
         content["example"] = example
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:
+    """The schema with its parts in their places: a body is in no component that FastAPI knows."""
+    if isinstance(schema, list):
+        return [_whole(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _whole(one, parts) for name, one in schema.items()}

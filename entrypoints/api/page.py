@@ -1,5 +1,108 @@
-"""The OpenAPI document and its page."""
+"""The OpenAPI document, and a page that shows it to people without asking any other host for anything."""
 
-from fastapi import APIRouter
+import json
+from typing import Any, NamedTuple
 
-routes = APIRouter()
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from entrypoints.api import document
+from entrypoints.api.access import Anyone
+from entrypoints.api.answers import answer
+
+routes = APIRouter(dependencies=[Anyone], include_in_schema=False)
+_TEMPLATES = Environment(
+    loader=PackageLoader("entrypoints.api", "templates"),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@routes.get("/openapi.json")
+async def openapi_document(request: Request) -> Response:
+    """The OpenAPI document of this server."""
+    return answer(document.openapi(request.app))
+
+
+@routes.get("/docs")
+async def docs(request: Request) -> Response:
+    """Every endpoint with its parameters, its answers and a command to try it."""
+    base = str(request.base_url).rstrip("/")
+    described = document.openapi(request.app)
+    page = _TEMPLATES.get_template("docs.html").render(
+        title=described["info"]["title"],
+        description=described["info"]["description"],
+        operations=operations(described, base),
+    )
+    return HTMLResponse(page)
+
+
+class Operation(NamedTuple):
+    """One endpoint as the page shows it."""
+
+    method: str
+    path: str
+    subject: str
+    summary: str
+    description: str
+    parameters: list[dict[str, Any]]
+    answers: list[tuple[str, str]]
+    command: str
+
+
+def operations(described: dict[str, Any], base: str) -> list[Operation]:
+    """The endpoints of an OpenAPI document, in its order."""
+    return [
+        Operation(
+            method.upper(),
+            path,
+            said.get("tags", ["server"])[0],
+            said["summary"],
+            said.get("description", ""),
+            said.get("parameters", []),
+            [(status, one["description"]) for status, one in said["responses"].items()],
+            command(method.upper(), path, said, base),
+        )
+        for path, methods in described["paths"].items()
+        for method, said in methods.items()
+    ]
+
+
+_EXAMPLES = {
+    "period_start": "2024-01-01T00:00:00Z",
+    "period_end": "2024-01-31T23:59:59Z",
+    "period": "2024-01",
+    "team_id": "team-123",
+    "user_id": "user-456",
+    "rule_id": "team-equal-split",
+    "invoice_id": "INV-20240201-0001",
+    "allocation_id": "ALLOCATION_ID",
+}
+
+
+def command(method: str, path: str, said: dict[str, Any], base: str) -> str:
+    """A curl command that asks the endpoint with what it cannot do without."""
+    asked = []
+    for parameter in said.get("parameters", []):
+        name = parameter["name"]
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{name}}}", _EXAMPLES.get(name, name.upper()))
+        elif parameter.get("required"):
+            asked.append(f"{name}={_EXAMPLES.get(name, name.upper())}")
+    url = base + path + ("?" + "&".join(asked) if asked else "")
+    parts = ["curl"] if method == "GET" else [f"curl -X {method}"]
+    parts.append(f"'{url}'")
+    content = said.get("requestBody", {}).get("content", {})
+    for media_type, body in content.items():
+        example = body.get("example", {})
+        written = example if isinstance(example, str) else json.dumps(example)
+        flag = "--data-binary" if isinstance(example, str) else "-d"
+        quoted = written.replace("'", "'\\''").rstrip("\n")
+        quote = f"$'{quoted}'".replace("\n", "\\n") if "\n" in quoted else f"'{quoted}'"
+        parts.append(f"-H 'Content-Type: {media_type}' {flag} {quote}")
+        break
+    if path.endswith("/pdf"):
+        parts.append("-o invoice.pdf")
+    return " \\\n  ".join(parts)

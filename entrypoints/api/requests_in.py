@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import Query, Request, Response
+from fastapi import HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 
 from chargeback import exact_json
@@ -47,6 +47,8 @@ class Route(APIRoute):
 
         async def checked(request: Request) -> Response:
             nonlocal known
+            if "\0" in request.scope["path"]:
+                raise HTTPException(404)  # no name holds a NUL
             if request.url.query:
                 if known is None:
                     known = [field.alias for field in self.dependant.query_params]

@@ -27,9 +27,9 @@ class Door:
         assert answer.status_code == status, answer.text
         return answer
 
-    def get(self, path: str, status: int = 200, **params: Any) -> Any:
+    def get(self, path: str, expected: int = 200, /, **params: Any) -> Any:
         """A GET with these query parameters."""
-        return self.ask("GET", path, status, params=params)
+        return self.ask("GET", path, expected, params=params)
 
     def post(self, path: str, body: Any, status: int = 200, **sent: Any) -> Any:
         """A POST of this JSON value, or of this text."""
@@ -45,7 +45,9 @@ class Door:
         """A DELETE."""
         return self.ask("DELETE", path, status)
 
-    def use(self, cost: str = "1", day: str = "2024-01-05", status: int = 201, **fields: Any) -> Any:
+    def use(
+        self, cost: str = "1", day: str = "2024-01-05", status: int = 201, **fields: Any
+    ) -> Any:
         """Record usage at noon of a day; what is held of it then."""
         body = {"cost_usd": cost, "timestamp": f"{day}T12:00:00Z", **fields}
         return self.post("/usage", body, status)["usage_record"]
