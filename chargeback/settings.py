@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         None, description="Folder of published files; none: `files` under home."
     )
     batch_records: int = Field(
-        50_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
+        200_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
     )
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
@@ -83,6 +83,16 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    journal_profile: str = Field(
+        "neutral", description="Column map of the published journal: a name, or a YAML file."
+    )
+    journal_company: str = Field("Chargeback", description="Whose books the journal is for.")
+    journal_expense_account: str = Field("6500", description="Account that consumers are debited.")
+    journal_recovery_account: str = Field("4900", description="Account that is credited.")
+    journal_tax_account: str = Field("2300", description="Account that tax is credited to.")
+    journal_cost_center: str = Field(
+        "SHARED", description="The provider's cost centre, which is credited."
+    )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
     )

@@ -135,6 +135,69 @@ class InvoiceRow:
 
 
 @dataclass(frozen=True)
+class PostedLine:
+    """A line of an issued document as finance posts it; `late_month` begins the month of late usage."""
+
+    position: int
+    description: str
+    resource_type: str
+    unit: str
+    team_id: str | None
+    late_month: date | None
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class PostedDocument:
+    """An issued invoice or credit note as finance posts it; a credit note's amounts are below zero."""
+
+    kind: DocumentKind
+    number: str
+    status: InvoiceStatus
+    payer_id: str | None
+    payer: str
+    cost_center: str | None
+    period: Period
+    issue_date: date
+    due_date: date
+    currency: str
+    subtotal: Decimal
+    tax: Decimal
+    total: Decimal
+    credits_number: str | None
+    lines: tuple[PostedLine, ...]
+
+    @property
+    def title(self) -> str:
+        """What the document is, in words."""
+        return "Credit note" if self.kind is DocumentKind.CREDIT_NOTE else "Invoice"
+
+
+@dataclass(frozen=True)
+class ChargeRow:
+    """What one payer bears of one day, source and rule version; `number` is the issued document it is on.
+
+    Units: `cost` exact in the ledger's currency, `quantity` in `unit`.
+    """
+
+    usage_date: date
+    source: str
+    rule_id: str
+    rule_version: int
+    rule_name: str
+    team_id: str | None
+    user_id: str | None
+    payer_name: str
+    resource_type: str
+    unit: str
+    number: str | None
+    cost: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
 class ReportView:
     """A team's or user's month: what it used, what it bears, what it was billed."""
 

@@ -20,6 +20,7 @@ from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_cell import PoolCell
+from models.reallocation import Reallocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
 from models.usage_batch import UsageBatch
@@ -52,6 +53,7 @@ __all__ = [
     "NumberCounter",
     "Ownership",
     "PoolCell",
+    "Reallocation",
     "RetiredPoolCell",
     "Team",
     "UsageBatch",

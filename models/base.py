@@ -29,8 +29,10 @@ Json = Annotated[Any, mapped_column(JSONB)]
 _WORDS = (
     enums.DocumentKind,
     enums.InvoiceStatus,
+    enums.LineCause,
     enums.LineKind,
     enums.OwnedKind,
+    enums.PoolKind,
     enums.QuarantineState,
     enums.RuleType,
     enums.Scope,

@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, UniqueConstraint
+from sqlalchemy import ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, Number
+from models.enums import PoolKind
 
 
 class CostPool(Base):
@@ -14,6 +15,8 @@ class CostPool(Base):
 
     A retired pool was billed, cancelled and replaced: it stays so that the cancelled invoice can be
     explained, and counts nowhere else. Usage after a pool was billed makes the next `generation`.
+    What corrects a billed pool, `of_pool_id`, is a pool of its own: a reversal is shared as that pool was,
+    a replacement as rules and owners now say; both of one reallocation where no usage changed.
     Units: `cost` in the ledger's currency; `quantity` in `unit`.
     """
 
@@ -32,6 +35,9 @@ class CostPool(Base):
     record_count: Mapped[int]
     split_digest: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
+    kind: Mapped[PoolKind] = mapped_column(server_default=text("'usage'"))
+    of_pool_id: Mapped[int | None]
+    reallocation_id: Mapped[int | None] = mapped_column(ForeignKey("reallocations.reallocation_id"))
 
     __table_args__ = (
         UniqueConstraint(
@@ -41,9 +47,13 @@ class CostPool(Base):
             "team_id",
             "resource_type",
             "unit",
+            "kind",
+            "of_pool_id",
+            "reallocation_id",
             "generation",
             # Where the columns' names are too long, Postgres cuts them.
             name="cost_pools_usage_date_source_id_rule_key_team_id_resource_t_key",
             postgresql_nulls_not_distinct=True,
         ),
+        Index(None, "of_pool_id", postgresql_where=text("of_pool_id IS NOT NULL")),
     )

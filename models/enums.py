@@ -37,6 +37,22 @@ class LineKind(StrEnum):
     LATE = "late"
 
 
+class LineCause(StrEnum):
+    """Why a line is there: usage, usage that changed after it was billed, or shares booked anew."""
+
+    USAGE = "usage"
+    CORRECTION = "correction"
+    REALLOCATION = "reallocation"
+
+
+class PoolKind(StrEnum):
+    """What a pool shares out: usage, what takes billed usage back, or what stands in for it."""
+
+    USAGE = "usage"
+    REVERSAL = "reversal"
+    REPLACEMENT = "replacement"
+
+
 class RuleType(StrEnum):
     """How a rule's cost reaches payers; `unattributed` is built in only."""
 

@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from sqlalchemy import ForeignKey, Identity, UniqueConstraint
+from sqlalchemy import ForeignKey, Identity, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, Number
-from models.enums import LineKind
+from models.enums import LineCause, LineKind
 
 
 class InvoiceLine(Base):
@@ -32,5 +32,6 @@ class InvoiceLine(Base):
     quantity: Mapped[Amount]
     exact_amount: Mapped[Amount]
     amount: Mapped[Amount]
+    cause: Mapped[LineCause] = mapped_column(server_default=text("'usage'"))
 
     __table_args__ = (UniqueConstraint("invoice_id", "position"),)

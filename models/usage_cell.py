@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import Identity
+from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Amount, Base, RawAmount
@@ -10,6 +10,9 @@ from models.base import Amount, Base, RawAmount
 
 class UsageCell(Base):
     """The usage of one batch and day that nothing in charging tells apart, added up; never edited.
+
+    A cell may take back an earlier one or part of it (`reverses_cell_id`), or stand in for what was taken
+    back (`replaces_cell_id`); where no usage changed, a reallocation made both.
 
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` records less
     reversals.
@@ -34,3 +37,22 @@ class UsageCell(Base):
     cost: Mapped[Amount]
     residual: Mapped[RawAmount]
     record_count: Mapped[int]
+    reverses_cell_id: Mapped[int | None]
+    replaces_cell_id: Mapped[int | None]
+    reallocation_id: Mapped[int | None]
+
+    __table_args__ = (
+        Index(None, "reverses_cell_id", postgresql_where=text("reverses_cell_id IS NOT NULL")),
+        Index(None, "replaces_cell_id", postgresql_where=text("replaces_cell_id IS NOT NULL")),
+        Index(
+            "reallocated_once",
+            "replaces_cell_id",
+            unique=True,
+            postgresql_where=text("reallocation_id IS NOT NULL"),
+        ),
+        Index(
+            "corrected_days",
+            "usage_date",
+            postgresql_where=text("reverses_cell_id IS NOT NULL OR replaces_cell_id IS NOT NULL"),
+        ),
+    )

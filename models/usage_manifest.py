@@ -12,8 +12,8 @@ from models.base import Amount, Base, RawAmount
 class UsageManifest(Base):
     """What one batch received for one day of usage, and where each row and cent of it went.
 
-    received = new + unchanged + changed + quarantined; new + changed = `cost` + `residual`.
-    `usage_date` is NULL for rows whose day cannot be read.
+    received = new + unchanged + changed + quarantined; new + changed - reversed = `cost` + `residual`.
+    Reversed is what the batch took back of that day. `usage_date` is NULL for rows whose day cannot be read.
     Units: `*_count` rows; `*_raw` the ledger's currency with every digit received.
     """
 
@@ -34,6 +34,8 @@ class UsageManifest(Base):
     quarantined_raw: Mapped[RawAmount]
     cost: Mapped[Amount]
     residual: Mapped[RawAmount]
+    reversed_count: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    reversed_raw: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
 
     __table_args__ = (
         UniqueConstraint("batch_id", "usage_date", postgresql_nulls_not_distinct=True),

@@ -14,7 +14,8 @@ class UsageRecord(Base):
     """One metered fact as the cost tracker reported it; a fact is never edited or deleted.
 
     What the tracker reported is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
-    billing zone, `charge_date` the day whose owners and rules it is charged under.
+    billing zone, `charge_date` the day whose owners and rules it is charged under. `cell_id` is the cell
+    of a later revision; a first one is in its batch's cell of the same facts.
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
     or -1 for a reversal.
     """
@@ -42,6 +43,7 @@ class UsageRecord(Base):
     residual: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
     record_count: Mapped[Sign] = mapped_column(default=1, server_default=text("1"))
     content_hash: Mapped[UUID]
+    cell_id: Mapped[int | None]
 
     __table_args__ = (
         Index(

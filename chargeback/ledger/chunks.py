@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
-from io import StringIO
+from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,6 +25,12 @@ from chargeback.sources.contract import Refusal, Usage
 STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
     usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
+
+# The code of a row that contradicts another one of its own delivery.
+REPEATED = "repeated"
+
+
+FIRST_RECORDS = 25_000
 
 
 @dataclass
@@ -45,16 +51,18 @@ class Tally:
 
 @dataclass
 class DayTally:
-    """What a batch received of one day; what is in no other tally is new."""
+    """What a batch received of one day, what of it is in no other tally being new; `reversed` is what it took back."""
 
     received: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
+    changed: Tally = field(default_factory=Tally)
     quarantined: Tally = field(default_factory=Tally)
+    reversed: Tally = field(default_factory=Tally)
 
     @property
     def new(self) -> Tally:
-        """Rows that became records."""
-        return self.received - self.unchanged - self.quarantined
+        """Rows of ids that are not held, or were taken back."""
+        return self.received - self.unchanged - self.changed - self.quarantined
 
 
 class Repeat(NamedTuple):
@@ -68,10 +76,14 @@ class Repeat(NamedTuple):
 
 @dataclass
 class Chunk:
-    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction."""
+    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction.
 
-    buffer: StringIO = field(default_factory=StringIO)
+    `rows` are in COPY's text format. `is_last`: the delivery has no more.
+    """
+
+    rows: bytes = b""
     size: int = 0
+    is_last: bool = False
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
     repeats: list["Repeat"] = field(default_factory=list)
@@ -82,14 +94,22 @@ class Chunk:
 def chunks(
     rows: Iterable[Usage | Refusal], source_name: str, zone: ZoneInfo, batch_records: int
 ) -> Iterator[Chunk]:
-    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one."""
+    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
+
+    The first are smaller, so that loading begins soon; the others large, for each adds cells of its own
+    and all later work is by cells.
+    """
     iterator = iter(rows)
     prefix = sha256(_prefixed("usage") + _prefixed(source_name))
+    most = min(FIRST_RECORDS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, batch_records), prefix, zone)
-        if not chunk.size:
+        chunk = _prepare(islice(iterator, most), prefix, zone)
+        chunk.is_last = chunk.size < most
+        if chunk.size:
+            yield chunk
+        if chunk.is_last:
             return
-        yield chunk
+        most = min(2 * most, batch_records)
 
 
 def content_hash(usage: Usage) -> UUID:
@@ -110,7 +130,8 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     The loop is written out because it runs once per record: 1,000,000 of them in some seconds.
     """
     chunk = Chunk()
-    write, positions = chunk.buffer.write, chunk.positions
+    buffer, positions = BytesIO(), chunk.positions
+    write = buffer.write
     is_utc = zone.key == "UTC"
     seen: dict[str, bytes] = {}
     dimensions: dict[tuple[Any, ...], str] = {}
@@ -152,12 +173,13 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             else:
                 chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
             continue
-        write(
+        line = (
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
             f"\t{residual}\t{content.hex()}\t{facts}\n"
         )
+        write(line.encode())
         positions.append(row[0])
-    chunk.buffer.seek(0)
+    chunk.rows = buffer.getvalue()
     return chunk
 
 
@@ -167,7 +189,7 @@ def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Re
         "find out which is right, then waive this one"
     )
     kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    refusal = _refusal(row, "changed", reason)._replace(row=as_kept(kept))
+    refusal = _refusal(row, REPEATED, reason)._replace(row=as_kept(kept))
     return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 

@@ -32,8 +32,16 @@ class Told:
     error: str | None = None
 
 
-def load(rows: Sequence[Row], now: datetime) -> list[Told]:
-    """Book the rows in one transaction; what became of each, in their order.
+@dataclass(frozen=True)
+class Loaded:
+    """What became of each row, in their order, and the usage batch that they are."""
+
+    told: list[Told]
+    batch_id: int
+
+
+def load(rows: Sequence[Row], now: datetime, first_batch_id: int | None = None) -> Loaded:
+    """Book the rows in one transaction; `first_batch_id` is that of the posted batch's first part.
 
     Rerun: rows that are held are unchanged. A row without time is of when its fact was booked, or of `now`.
     """
@@ -46,10 +54,10 @@ def load(rows: Sequence[Row], now: datetime) -> list[Told]:
         usage.ensure_partitions(connection, chunk.months)
     with transaction() as connection:
         delivery = f"batch of {now:%Y-%m-%dT%H:%M:%S}Z"
-        usage.load(connection, source.source_id, delivery, chunk, None)
+        batch = usage.load(connection, source.source_id, delivery, chunk, None, first_batch_id)
         _keep_notes(connection, rows, facts)
-        held = _held_alike(connection, chunk)
-    return _told(rows, facts, chunk, held)
+        held = _held(connection, chunk)
+    return Loaded(_told(rows, facts, chunk, held), batch.batch_id)
 
 
 def _fact(row: Row, now: datetime, instants: dict[str, datetime]) -> Usage | Refusal:
@@ -81,12 +89,15 @@ def _held_instants(connection: Connection, rows: Sequence[Row]) -> dict[str, dat
     return dict(found.tuples().all())
 
 
-def _held_alike(connection: Connection, chunk: Chunk) -> set[int]:
-    """The lines whose fact was held already, as `load` found them."""
+def _held(connection: Connection, chunk: Chunk) -> dict[int, str]:
+    """The lines whose fact was held, as `load` found them: unchanged, or changed and booked as its next revision."""
     if not chunk.positions:
-        return set()
-    same = connection.execute(text("SELECT ordinal FROM held WHERE is_same")).scalars()
-    return {chunk.positions[ordinal] for ordinal in same}
+        return {}
+    found = connection.execute(text("SELECT ordinal, is_same FROM held WHERE is_standing"))
+    return {
+        chunk.positions[ordinal]: "unchanged" if is_same else "changed"
+        for ordinal, is_same in found
+    }
 
 
 def _keep_notes(
@@ -101,7 +112,7 @@ def _keep_notes(
 
 
 def _told(
-    rows: Sequence[Row], facts: Sequence[Usage | Refusal], chunk: Chunk, held: set[int]
+    rows: Sequence[Row], facts: Sequence[Usage | Refusal], chunk: Chunk, held: dict[int, str]
 ) -> list[Told]:
     refused = {refusal.position: refusal for _, refusal in chunk.refusals}
     staged = set(chunk.positions)
@@ -112,6 +123,6 @@ def _told(
         if refusal is not None:
             told.append(Told(row.line, usage_id, "quarantined", refusal.code, refusal.reason))
         else:
-            is_new = row.line in staged and row.line not in held
-            told.append(Told(row.line, usage_id, "new" if is_new else "unchanged"))
+            booked = held.get(row.line, "new") if row.line in staged else "unchanged"
+            told.append(Told(row.line, usage_id, booked))
     return told

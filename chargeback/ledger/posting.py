@@ -29,7 +29,10 @@ from chargeback.sources.contract import Usage
 
 @dataclass(frozen=True)
 class Held:
-    """A usage record as it is kept, with what its sender said beside it; `usage_id` as sent, `record_id` ours."""
+    """A usage record as it is kept, with what its sender said beside it; `usage_id` as sent, `record_id` ours.
+
+    `is_standing` is False for one that was withdrawn.
+    """
 
     usage_id: str
     record_id: UUID
@@ -44,6 +47,7 @@ class Held:
     cost: Decimal
     resource_id: str | None
     metadata: Any
+    is_standing: bool = True
 
     @property
     def has_notes(self) -> bool:
@@ -137,7 +141,7 @@ def _held(connection: Connection, usage_ids: Sequence[str]) -> dict[str, Held]:
         text("""
             SELECT DISTINCT ON (r.usage_id) r.external_id, r.usage_id, r.usage_at, r.team_id, r.user_id, r.agent_id,
                 r.account_id, r.resource_type, r.unit, r.quantity, r.cost + r.residual AS cost,
-                n.resource_id, CAST(n.metadata AS text) AS metadata
+                n.resource_id, CAST(n.metadata AS text) AS metadata, r.record_count = 1 AS is_standing
             FROM usage_records r LEFT JOIN usage_notes n USING (usage_id)
             WHERE r.usage_id = ANY (CAST(:ids AS uuid[])) ORDER BY r.usage_id, r.revision DESC"""),
         {"ids": [str(record_id(usage_id)) for usage_id in usage_ids]},
@@ -164,6 +168,11 @@ _FACTS = ("team_id", "user_id", "agent_id", "account_id", "resource_type", "unit
 
 def _compared(one: Posted, known: Held) -> Booked | Refused:
     """The same content again is what is held; a time left out agrees with any."""
+    if not known.is_standing:
+        return Refused(
+            "usage_withdrawn",
+            f"usage {one.usage_id!r} was withdrawn; send it in a batch to book it again, or under another usage_id",
+        )
     said = {name: getattr(one, name) for name in _FACTS}
     said |= {"quantity": money.enter(one.quantity)[0], "cost": one.cost}
     if one.usage_at is not None:

@@ -33,6 +33,7 @@ class SourceReconciliation:
     A row refused first and booked later counts once, where it was booked. Rows refused without a day that can be
     read may be of any period: they are in `received`, `quarantined` and `waived` of each, and `undated` says how
     much of these they are.
+    `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
     `residual`: what lies beyond 18 decimals.
     `allocated` is borne by payers or `unattributed`, by nobody; `not_allocated` is in no pool, as is all
     of a source that is only reconciled.
@@ -42,6 +43,7 @@ class SourceReconciliation:
     source: str
     role: SourceRole
     received: Tally
+    reversed: Tally
     ledger: Tally
     residual: Decimal
     quarantined: Tally
@@ -59,7 +61,7 @@ class SourceReconciliation:
     def difference(self) -> Decimal:
         """What came in and is nowhere; 0, or the books are broken."""
         kept = (self.ledger.amount, self.residual, self.quarantined.amount, self.waived.amount)
-        return _less(self.received.amount, kept)
+        return _less(self.received.amount, (self.reversed.amount, *kept))
 
     @property
     def allocation_difference(self) -> Decimal:
@@ -74,6 +76,8 @@ class SourceReconciliation:
             "role": self.role.value,
             "received_count": self.received.rows,
             "received": written(self.received.amount),
+            "reversed_count": self.reversed.rows,
+            "reversed": written(self.reversed.amount),
             "ledger_count": self.ledger.rows,
             "ledger": written(self.ledger.amount),
             "residual": written(self.residual),
@@ -200,6 +204,9 @@ _TALLIES = text(f"""
             new_raw + changed_raw + quarantined_raw AS amount
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
+        SELECT source_id, 'reversed', reversed_count, reversed_raw
+        FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
+        UNION ALL
         SELECT source_id, 'received', -1, -coalesce(raw_cost, 0) FROM usage_quarantine
         WHERE state = 'replaced' AND {_CAME_IN}
         UNION ALL
@@ -257,6 +264,7 @@ def _source(name: str, role: SourceRole, found: dict[str, Tally]) -> SourceRecon
         source=name,
         role=role,
         received=found["received"],
+        reversed=found["reversed"],
         ledger=found["ledger"],
         residual=amount.get("residual", zero),
         quarantined=found["open"],

@@ -5,8 +5,8 @@ Tables under row-level security take no COPY, so rows are staged and then insert
 
 import re
 from collections.abc import Iterable
-from io import StringIO
-from typing import Any, TextIO
+from io import BytesIO, StringIO
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -38,16 +38,15 @@ def stage(connection: Connection, table: str, columns: str, rows: Iterable[Itera
     buffer = StringIO()
     for row in rows:
         buffer.write("\t".join(map(_field, row)) + "\n")
-    buffer.seek(0)
-    stage_text(connection, table, columns, buffer)
+    stage_rows(connection, table, columns, buffer.getvalue().encode())
     connection.execute(text(f"ANALYZE pg_temp.{table}"))
 
 
-def stage_text(connection: Connection, table: str, columns: str, buffer: TextIO) -> None:
+def stage_rows(connection: Connection, table: str, columns: str, rows: bytes) -> None:
     """The same from rows already written in COPY's text format."""
     connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
     connection.execute(text(f"CREATE TEMPORARY TABLE {table} ({columns}) ON COMMIT DROP"))
     driver = connection.connection.driver_connection
     assert driver is not None, "a connection in a transaction has its driver's connection"
     with driver.cursor() as cursor:
-        cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", buffer, size=1 << 24)
+        cursor.copy_expert(f"COPY pg_temp.{table} FROM STDIN", BytesIO(rows), size=1 << 20)

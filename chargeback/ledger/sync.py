@@ -1,19 +1,18 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order: read ahead in one thread, load in the other, move the cursor with the last batch.
+Owns the order: read ahead (`reading`), load, move the cursor with the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from chargeback import money
 from chargeback.ledger import ledger_settings, usage, usage_sources
-from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
+from chargeback.ledger.reading import Order, read_ahead
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import open_source
@@ -29,6 +28,7 @@ class SyncCounts:
     received: int = 0
     new: int = 0
     unchanged: int = 0
+    changed: int = 0
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
@@ -41,6 +41,7 @@ class SyncCounts:
             self.received + batch.received,
             self.new + batch.new,
             self.unchanged + batch.unchanged,
+            self.changed + batch.changed,
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
@@ -67,7 +68,7 @@ def sync(
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    A source that is read whole at the same cost (a file) is read whole. `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
@@ -75,40 +76,34 @@ def sync(
         source = usage_sources.find(connection, name)
     tracker = open_source(source.kind, source.config)
     asked = window or window_since(source.cursor_at, as_of)
-    rows = tracker.read(Window(None, None) if tracker.is_read_whole else asked)
+    planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if tracker.is_read_whole or _joins_on(asked, source.cursor_at) else None
-    prepared = chunks(rows, name, settings().zone, settings().batch_records)
-    counts, is_last = SyncCounts(name), False
-    for chunk in _ahead(prepared):
-        is_last = chunk.size < settings().batch_records
+    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
+    counts, is_last, first_batch_id = SyncCounts(name), False, None
+    for chunk in read_ahead(order):
+        is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source.source_id, _delivery(asked), chunk, moved_to)
+            batch = usage.load(
+                connection, source.source_id, _delivery(asked), chunk, moved_to, first_batch_id
+            )
+        first_batch_id = first_batch_id or batch.batch_id
         counts = counts.plus(batch)
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
-        # Nothing came, or the last batch was full and could not be told from those before it.
+        # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source.source_id, cursor_at)
     return counts
 
 
-def _joins_on(asked: Window, cursor_at: datetime | None) -> bool:
+def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:
     """Whether nothing lies unread before the window: else the cursor would move over what nobody read."""
-    return asked.start is None or (cursor_at is not None and asked.start <= cursor_at)
-
-
-def _ahead(prepared: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The chunks, the next one being read while the caller loads this one."""
-    with ThreadPoolExecutor(1, "reader") as reader:
-        upcoming = reader.submit(next, prepared, None)
-        while (chunk := upcoming.result()) is not None:
-            upcoming = reader.submit(next, prepared, None)
-            yield chunk
+    return planned.start is None or (cursor_at is not None and planned.start <= cursor_at)
 
 
 def _delivery(window: Window) -> str:

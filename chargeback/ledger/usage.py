@@ -5,134 +5,70 @@ allocation's. A delivery that arrives again is counted and changes nothing.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
-from chargeback import money
 from chargeback.identity import public_id
 from chargeback.ledger import audit
-from chargeback.ledger.chunks import STAGE, Chunk, as_kept, plain
-from chargeback.ledger.staging import stage_text
-from chargeback.sources.contract import Refusal
+from chargeback.ledger.chunks import STAGE, Chunk, DayTally
+from chargeback.ledger.held_usage import compare
+from chargeback.ledger.reversals import reverse
+from chargeback.ledger.staging import stage_rows
 
 
 @dataclass(frozen=True)
 class BatchCounts:
-    """What one batch did, in rows and in raw cost (ledger currency, unrounded)."""
+    """What one batch did, in rows and cost: `received_raw` as sent, `new_cost` as booked, less what was taken back."""
 
     batch_id: int
     received: int
     new: int
     unchanged: int
+    changed: int
     quarantined: int
     received_raw: Decimal
     new_cost: Decimal
 
 
 def load(
-    connection: Connection, source_id: int, delivery: str, chunk: Chunk, cursor_at: datetime | None
+    connection: Connection,
+    source_id: int,
+    delivery: str,
+    chunk: Chunk,
+    cursor_at: datetime | None,
+    first_batch_id: int | None = None,
 ) -> BatchCounts:
     """Book one chunk as one batch: records, cells, manifest, quarantine and, if given, the cursor.
 
+    A row held with other content is reversed and booked as its next revision, unless the same delivery
+    (whose batches begin with `first_batch_id`) booked it already.
     Rerun: rows already held are counted unchanged. The source's row is locked, so two syncs of one
     source take turns; partitions for `chunk.months` must exist (`ensure_partitions`, committed).
     """
     role = connection.execute(
         text("SELECT role FROM usage_sources WHERE source_id = :id FOR UPDATE"), {"id": source_id}
     ).scalar_one()
-    batch_id: int = connection.execute(
-        text(
-            """INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now())
-               RETURNING batch_id"""
-        ),
-        {"id": source_id, "delivery": delivery},
-    ).scalar_one()
+    batch_id = open_batch(connection, source_id, delivery)
     ids = {"batch_id": batch_id, "source_id": source_id}
     if chunk.positions:
-        stage_text(connection, "arrived", STAGE, chunk.buffer)
-        _compare_with_held(connection, chunk)
-        _settle_repeats(connection, chunk)
+        stage_rows(connection, "arrived", STAGE, chunk.rows)
+        compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
         teams = connection.execute(_TEAMS_APPEAR, ids).scalars().all()
         users = connection.execute(_USERS_APPEAR, ids).scalars().all()
         _tell_appeared(connection, f"batch {batch_id}", teams, users)
         connection.execute(_REPLACE_QUARANTINED, ids)
     _quarantine(connection, ids, chunk)
-    _write_manifest(connection, batch_id, chunk)
+    write_manifest(connection, batch_id, chunk.tallies)
     if role == "allocate":
         mark_days_of(connection, batch_id)
     if cursor_at is not None:
         move_cursor(connection, source_id, cursor_at)
     return _counts(connection, batch_id)
-
-
-# The held revision is looked up in the months the delivery touches and one either side, id by id in the index:
-# joining the months' records as a whole would cost more with every batch.
-_HELD = text("""
-    CREATE TEMPORARY TABLE held ON COMMIT DROP AS
-    SELECT a.ordinal, r.content_hash = a.content_hash AS is_same, r.cost AS held_cost, r.usage_at AS held_at
-    FROM (SELECT ordinal, usage_id, content_hash FROM arrived ORDER BY usage_id) a
-    CROSS JOIN LATERAL (
-        SELECT r.content_hash, r.cost, r.usage_at FROM usage_records r
-        WHERE r.usage_id = a.usage_id
-          AND r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
-          AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
-        ORDER BY r.revision DESC LIMIT 1) r
-""")
-
-
-def _compare_with_held(connection: Connection, chunk: Chunk) -> None:
-    """Tell what is already in the ledger: the same counts as unchanged, other content is refused for now."""
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.held"))
-    connection.execute(
-        _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
-    )
-    same = connection.execute(
-        text("""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
-                WHERE is_same GROUP BY usage_date""")
-    )
-    for usage_date, count, raw in same:
-        chunk.tallies[usage_date].unchanged.add(raw, count)
-    changed = connection.execute(
-        text("""SELECT a.*, h.held_cost, h.held_at FROM arrived a JOIN held h USING (ordinal)
-                WHERE NOT is_same ORDER BY ordinal""")
-    )
-    for row in changed.mappings():
-        raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = as_kept({**row, "cost": raw})
-        reason = (
-            f"usage {row['external_id']} is held with cost {plain(row['held_cost'])} "
-            f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ} "
-            f"and was delivered with other content (cost {plain(raw)}); "
-            "the held one stays: find out which is right, then waive this one"
-        )
-        position = chunk.positions[row["ordinal"]]
-        refusal = Refusal(position, row["external_id"], None, "changed", reason, kept, raw)
-        chunk.refusals.append((row["usage_date"], refusal))
-        chunk.tallies[row["usage_date"]].quarantined.add(raw)
-
-
-def _settle_repeats(connection: Connection, chunk: Chunk) -> None:
-    """A repeat that says what is held changes nothing, whichever of the two rows came first."""
-    held = {
-        (row.usage_id, row.content_hash)
-        for row in connection.execute(
-            text("""SELECT usage_id::text, content_hash::text FROM usage_records
-                    WHERE usage_id = ANY (CAST(:ids AS uuid[]))"""),
-            {"ids": [str(repeat.usage_id) for repeat in chunk.repeats]},
-        )
-    }
-    for repeat in chunk.repeats:
-        tally, raw = chunk.tallies[repeat.usage_date], repeat.refusal.raw_cost or Decimal(0)
-        if (str(repeat.usage_id), str(repeat.content_hash)) in held:
-            tally.unchanged.add(raw)
-        else:
-            tally.quarantined.add(raw)
-            chunk.refusals.append((repeat.usage_date, repeat.refusal))
 
 
 # By id, so that neighbours in the index come one after the other.
@@ -155,16 +91,57 @@ _BOOK_CELLS = text("""
 """)
 
 
+# A next revision names its cell, which says what it stands in for; what was withdrawn before stands in for nothing.
+_REVISED_CELLS = text("""
+    CREATE TEMPORARY TABLE revised_cells ON COMMIT DROP AS
+    SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, team_id, user_id,
+        agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
+        sum(quantity) AS quantity, sum(cost) AS cost, sum(residual) AS residual, count(*) AS record_count,
+        array_agg(ordinal) AS ordinals
+    FROM revised LEFT JOIN (SELECT usage_id, cell_id FROM taken_back) t USING (usage_id)
+    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id
+""")
+_BOOK_REVISED_CELLS = text("""
+    INSERT INTO usage_cells (cell_id, batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id,
+        account_id, owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id)
+    OVERRIDING SYSTEM VALUE
+    SELECT cell_id, :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id
+    FROM revised_cells
+""")
+_BOOK_REVISIONS = text("""
+    INSERT INTO usage_records (usage_id, revision, usage_at, source_id, batch_id, usage_date, charge_date,
+        external_id, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        quantity, cost, residual, content_hash, cell_id)
+    SELECT r.usage_id, r.revision, r.usage_at, :source_id, :batch_id, r.usage_date, r.usage_date, r.external_id,
+        r.team_id, r.user_id, r.agent_id, r.account_id, r.owner_tag, r.resource_type, r.sku, r.unit,
+        r.quantity, r.cost, r.residual, r.content_hash, c.cell_id
+    FROM (SELECT cell_id, unnest(ordinals) AS ordinal FROM revised_cells) c JOIN revised r USING (ordinal)
+    ORDER BY r.usage_id
+""")
+
+
 def _book(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
-    """Book what of `arrived` is not held: as records, and what they add up to as cells.
+    """Book what arrived and is not held: as records, and what they add up to as cells; then what changed.
 
     Two statements over the same rows: one that inserts both from the records' RETURNING takes half as long again.
     """
-    connection.execute(text("DELETE FROM arrived a USING held h WHERE h.ordinal = a.ordinal"))
     booked = connection.execute(_BOOK_RECORDS, ids).rowcount
     connection.execute(_BOOK_CELLS, ids)
-    new = sum(tally.new.count for tally in chunk.tallies.values())
-    assert booked == new, f"{booked} records were booked of {new} new rows"
+    if connection.execute(text("SELECT EXISTS (SELECT FROM revised)")).scalar_one():
+        booked += _book_revisions(connection, ids, chunk)
+    told = sum(tally.new.count + tally.changed.count for tally in chunk.tallies.values())
+    assert booked == told, f"{booked} records were booked of {told} new or changed rows"
+
+
+def _book_revisions(connection: Connection, ids: dict[str, int], chunk: Chunk) -> int:
+    """Take back what changed and book what it is now; how many revisions that makes."""
+    for usage_date, taken in reverse(connection, ids["batch_id"]).items():
+        chunk.tallies[usage_date].reversed.add(taken.raw, taken.count)
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.revised_cells"))
+    connection.execute(_REVISED_CELLS)
+    connection.execute(_BOOK_REVISED_CELLS, ids)
+    return connection.execute(_BOOK_REVISIONS, ids).rowcount
 
 
 # Payers appear when first seen; in order, so that two loads never wait for each other in a circle.
@@ -246,15 +223,19 @@ def _quarantine(connection: Connection, ids: dict[str, int], chunk: Chunk) -> No
             tally.unchanged.add(raw)
 
 
-def _write_manifest(connection: Connection, batch_id: int, chunk: Chunk) -> None:
+def write_manifest(
+    connection: Connection, batch_id: int, tallies: Mapping[date | None, DayTally]
+) -> None:
     """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
-    for usage_date, tally in chunk.tallies.items():
+    for usage_date, tally in tallies.items():
         connection.execute(
             text("""
                 INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
-                    unchanged_count, unchanged_raw, quarantined_count, quarantined_raw, cost, residual)
+                    unchanged_count, unchanged_raw, changed_count, changed_raw, quarantined_count, quarantined_raw,
+                    reversed_count, reversed_raw, cost, residual)
                 SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
-                    :unchanged, :unchanged_raw, :quarantined, :quarantined_raw,
+                    :unchanged, :unchanged_raw, :changed, :changed_raw, :quarantined, :quarantined_raw,
+                    :reversed, :reversed_raw,
                     coalesce(sum(cost), 0), coalesce(sum(residual), 0)
                 FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date"""),
             {
@@ -262,19 +243,33 @@ def _write_manifest(connection: Connection, batch_id: int, chunk: Chunk) -> None
                 "received": tally.received.count, "received_raw": tally.received.raw,
                 "new": tally.new.count, "new_raw": tally.new.raw,
                 "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,
+                "changed": tally.changed.count, "changed_raw": tally.changed.raw,
                 "quarantined": tally.quarantined.count, "quarantined_raw": tally.quarantined.raw,
+                "reversed": tally.reversed.count, "reversed_raw": tally.reversed.raw,
             },
         )  # fmt: skip
 
 
+def open_batch(connection: Connection, source_id: int, delivery: str) -> int:
+    """A batch that is booked whole in this transaction, and with it sealed."""
+    batch_id: int = connection.execute(
+        text(
+            """INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now())
+               RETURNING batch_id"""
+        ),
+        {"id": source_id, "delivery": delivery},
+    ).scalar_one()
+    return batch_id
+
+
 def _counts(connection: Connection, batch_id: int) -> BatchCounts:
     row = connection.execute(
-        text("""SELECT sum(received_count), sum(new_count), sum(unchanged_count), sum(quarantined_count),
-                    sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
+        text("""SELECT sum(received_count), sum(new_count), sum(unchanged_count), sum(changed_count),
+                    sum(quarantined_count), sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
         {"id": batch_id},
     ).one()
-    received, new, unchanged, quarantined = map(int, row[:4])
-    return BatchCounts(batch_id, received, new, unchanged, quarantined, row[4], row[5])
+    received, new, unchanged, changed, quarantined = map(int, row[:5])
+    return BatchCounts(batch_id, received, new, unchanged, changed, quarantined, row[5], row[6])
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:

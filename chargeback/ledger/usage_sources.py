@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import audit
-from chargeback.sources import open_source
+from chargeback.sources import open_source, refuse_role
 from models.enums import SourceRole
 
 # The source that usage is posted to: nobody configures it and nothing reads it.
@@ -79,6 +79,7 @@ def put(
             f"{PUSHED!r} is the source that usage is posted to over HTTP; choose another name",
         )
     open_source(kind, config)
+    refuse_role(kind, role.value)
     held = {source.name: source for source in sources(connection)}.get(name)
     before = {"kind": held.kind, "role": held.role.value, "config": held.config} if held else None
     after = {"kind": kind, "role": role.value, "config": dict(config)}

@@ -4,34 +4,61 @@ Owns the reading and checking of what was delivered and the list of kinds; does 
 of it: the ledger stores, counts and quarantines.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
-from chargeback.errors import Invalid, Refused
+from chargeback.errors import Invalid, Refused, Unavailable
 from chargeback.settings import settings
-from chargeback.sources.contract import Source
+from chargeback.sources.contract import Source, World
 from chargeback.sources.cost_tracker import CostTracker
-from chargeback.sources.cost_tracker_config import CostTrackerConfig
 
-KINDS = (CostTracker.kind,)
+# A new kind of source is its file and its line here.
+_SOURCES: tuple[type[Source], ...] = (CostTracker,)
+SOURCES = {source.kind: source for source in _SOURCES}
+KINDS = tuple(SOURCES)
 
 
-def open_source(kind: str, config: Mapping[str, Any]) -> Source:
-    """The source that `config` describes; nothing is read yet.
+def _no_block(name: str) -> NoReturn:
+    raise Unavailable(
+        "secret_block_unreachable",
+        f"The Prefect Secret block {name} cannot be read from here; sync with the flow usage-sync.",
+    )
+
+
+def open_source(
+    kind: str, config: Mapping[str, Any], block: Callable[[str], str] = _no_block
+) -> Source:
+    """The source that `config` describes; nothing is read yet, and no secret either.
 
     Raises Invalid for a kind or a configuration that cannot be, Refused for a currency that is
     not the ledger's.
     """
-    if kind != CostTracker.kind:
+    source = source_class(kind)
+    checked, ours = source.config_class.of(kind, config), settings()
+    if checked.currency != ours.currency:
+        raise Refused(
+            "source_currency",
+            f"The source's costs are in {checked.currency} and the ledger's in "
+            f"{ours.currency}; deliver them in {ours.currency}.",
+        )
+    return source(checked, World(ours.root, ours.currency, ours.source_timeout_seconds, block))
+
+
+def source_class(kind: str) -> type[Source]:
+    """The class of that kind. Raises Invalid naming the kinds there are."""
+    if kind not in SOURCES:
         raise Invalid(
             "source_kind_unknown",
             f"There is no such kind of source; the kinds are: {', '.join(KINDS)}.",
         )
-    checked = CostTrackerConfig.of(config)
-    if checked.currency != settings().currency:
-        raise Refused(
-            "source_currency",
-            f"The source's costs are in {checked.currency} and the ledger's in "
-            f"{settings().currency}; deliver them in {settings().currency}.",
+    return SOURCES[kind]
+
+
+def refuse_role(kind: str, role: str) -> None:
+    """Raise Invalid where a source of that kind cannot serve in that role."""
+    roles: tuple[str, ...] = source_class(kind).roles
+    if role not in roles:
+        raise Invalid(
+            "source_role_invalid",
+            f"A source of kind {kind} cannot have the role {role}; give it {' or '.join(roles)}.",
         )
-    return CostTracker(checked, settings().root, settings().source_timeout_seconds)

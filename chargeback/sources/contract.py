@@ -1,9 +1,16 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from chargeback.sources.source_config import SourceConfig
+
+Contract = Literal["events", "snapshots"]
+Role = Literal["allocate", "reconcile_only", "weights"]
+ROLES: tuple[Role, ...] = ("allocate", "reconcile_only", "weights")
 
 
 class Usage(NamedTuple):
@@ -58,21 +65,43 @@ class Window(NamedTuple):
     end: datetime | None
 
 
-class Source(Protocol):
-    """A configured cost tracker.
+class World(NamedTuple):
+    """What a source may use of the world around it.
 
-    `events`: rows with an id of their own, each delivered any number of times.
-    `snapshots`: a whole scope delivered again replaces what was held.
+    `block` gives the secret in the Prefect Secret block of a name. Units: `timeout_seconds` is the
+    longest wait for one answer.
+    """
+
+    root: Path
+    currency: str
+    timeout_seconds: Decimal
+    block: Callable[[str], str]
+
+
+class Source(Protocol):
+    """A configured cost tracker; a kind is one class in one file, listed in `chargeback.sources`.
+
+    `contract` is how it delivers: `events` are rows with an id of their own, each delivered any
+    number of times; in `snapshots` a whole scope delivered again replaces what was held.
+    `roles` are those it can serve, the usual one first.
     """
 
     kind: ClassVar[str]
-    contract: ClassVar[Literal["events", "snapshots"]]
+    contract: ClassVar[Contract]
+    roles: ClassVar[tuple[Role, ...]]
+    config_class: ClassVar[type[SourceConfig]]
+
+    def __init__(self, config: Any, world: World) -> None: ...
+
+    def plan(self, window: Window) -> Window:
+        """What is read when `window` is asked for: at least that, whole days or all of a file."""
+        ...
 
     @property
-    def is_read_whole(self) -> bool:
-        """Whether reading all costs no more than a window (a file): then all is read, each time."""
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
         ...
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
-        """Everything the tracker has in the window, in its own order, in bounded memory."""
+        """Everything the tracker has in a planned window, in its own order, in bounded memory."""
         ...

@@ -9,20 +9,19 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from io import TextIOBase
-from pathlib import Path
-from typing import IO, ClassVar, Literal
+from typing import IO, ClassVar
 
 import httpx
 
 from chargeback.errors import Invalid
-from chargeback.sources.contract import Refusal, Usage, Window
+from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from chargeback.sources.csv_records import csv_rows
-from chargeback.sources.delivery import as_text, chunks_of, steady_file
+from chargeback.sources.delivery import as_text, chunks_of, is_large_file, steady_file
 from chargeback.sources.http_delivery import fetched, shown
 from chargeback.sources.json_records import json_records
+from chargeback.sources.source_config import SourceConfig
 from chargeback.sources.tracker_checks import COLUMNS, misfit
 from chargeback.sources.tracker_rows import TrackerRows
 
@@ -45,12 +44,17 @@ class CostTracker:
     """
 
     kind: ClassVar[str] = "cost_tracker"
-    contract: ClassVar[Literal["events", "snapshots"]] = "events"
+    contract: ClassVar[Contract] = "events"
+    roles: ClassVar[tuple[Role, ...]] = ROLES
+    config_class: ClassVar[type[SourceConfig]] = CostTrackerConfig
 
-    def __init__(self, config: CostTrackerConfig, root: Path, timeout_seconds: Decimal) -> None:
+    def __init__(self, config: CostTrackerConfig, world: World) -> None:
         self.config = config
-        self._root = root
-        self._timeout_seconds = timeout_seconds
+        self._world = world
+
+    def plan(self, window: Window) -> Window:
+        """A file costs the same whatever is asked of it, so all of it is read; HTTP filters."""
+        return window if self.config.path is None else Window(None, None)
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The usage in the window, and every row that is none, in the tracker's order.
@@ -67,9 +71,9 @@ class CostTracker:
                     yield found
 
     @property
-    def is_read_whole(self) -> bool:
-        """A file is read whole whatever the window; over HTTP the tracker filters."""
-        return self.config.path is not None
+    def is_large(self) -> bool:
+        """A file of many rows; an answer over HTTP is never so long."""
+        return self.config.path is not None and is_large_file(self._world.root / self.config.path)
 
     @property
     def name(self) -> str:
@@ -90,10 +94,10 @@ class CostTracker:
 
     def _delivered(self, window: Window) -> AbstractContextManager[IO[bytes]]:
         if self.config.path is not None:
-            return steady_file(self._root / self.config.path, self.config.path)
+            return steady_file(self._world.root / self.config.path, self.config.path)
         url = httpx.URL(self.config.url or "").copy_merge_params(self._asked(window))
         media_types = _MEDIA_TYPES[self.config.form]
-        return fetched(url, self._headers(), media_types, float(self._timeout_seconds))
+        return fetched(url, self._headers(), media_types, float(self._world.timeout_seconds))
 
     def _asked(self, window: Window) -> dict[str, str]:
         """The query for everything in the window.

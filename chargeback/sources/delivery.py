@@ -13,6 +13,8 @@ from typing import IO
 from chargeback.errors import ChargebackError, Invalid, NotFound, Unavailable
 
 CHUNK_CHARACTERS = 2**18
+# Some 100,000 rows; starting a process takes as long as reading a tenth of them.
+LARGE_BYTES = 2**24
 _NO_TEXT = {
     b"\xff\xfe": "is UTF-16; save it as UTF-8",
     b"\xfe\xff": "is UTF-16; save it as UTF-8",
@@ -42,6 +44,14 @@ def steady_file(path: Path, name: str) -> Iterator[IO[bytes]]:
                 "delivery_unreadable", f"{name} stopped being readable ({fault}); sync again."
             ) from fault
         _refuse_changed(path, before, name, None)
+
+
+def is_large_file(path: Path) -> bool:
+    """Whether the file is there and has very many rows."""
+    try:
+        return path.stat().st_size > LARGE_BYTES
+    except (OSError, ValueError):
+        return False
 
 
 def _opened(path: Path, name: str) -> IO[bytes]:

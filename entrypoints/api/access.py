@@ -59,6 +59,19 @@ class Caller(NamedTuple):
         """Whether it sees one team only."""
         return self.role is Role.VIEWER
 
+    def sees(self, team_id: str | None) -> bool:
+        """Whether what is that team's may be shown to it."""
+        return not self.is_viewer or team_id == self.team_id
+
+    def asks_for(self, team_id: str | None) -> str | None:
+        """The team a query is to ask for where the caller asks for `team_id`, or for any.
+
+        For a viewer its own, and of another team's nothing: '' is nobody's name.
+        """
+        if not self.is_viewer:
+            return team_id
+        return self.team_id if team_id in (None, self.team_id) else ""
+
 
 # While no token was made, whoever reaches the server on this machine is its master.
 MASTER = Caller("api", Role.ADMIN)

@@ -133,6 +133,8 @@ def allocation_usage(
 ) -> Response:
     """List the usage that an allocation comes from; of a shared cost all of it, whoever bears it."""
     name = ShareName.parse(allocation_id)
+    if not caller.sees(name.team_id):
+        raise shares.not_found(allocation_id)
     most = limit or MOST_ROWS
     with books(caller, is_snapshot=True) as connection:
         found = shares.usage_of(connection, name, place_of(cursor), most + 1)

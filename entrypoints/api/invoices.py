@@ -17,6 +17,7 @@ from chargeback.payer import Payer
 from chargeback.posted_usage import an_object
 from chargeback.quoting import quoted
 from chargeback.settings import settings
+from chargeback.views import InvoiceView
 from entrypoints.api import shapes, wire
 from entrypoints.api.access import Answer, Caller, Reader, Runner, books, once
 from entrypoints.api.allocations import optional_id, whole_days
@@ -95,7 +96,7 @@ def list_invoices(
 ) -> Response:
     """List invoices, newest first."""
     most = limit or MOST_ROWS
-    asked = Asked(team_id, user_id, status, kind)
+    asked = Asked(caller.asks_for(team_id), user_id, status, kind)
     with books(caller, is_snapshot=True) as connection:
         ids = invoice_lists.newest(connection, asked, _before(cursor), most + 1)
         views = invoices.views(connection, ids[:most], with_annex=False)
@@ -120,9 +121,18 @@ def _before(cursor: str | None) -> int:
 def get_invoice(invoice_id: str, caller: Reader) -> Response:
     """Show an invoice or credit note, by its id or number."""
     with books(caller, is_snapshot=True) as connection:
-        held = _found(connection, invoice_id)
-        (view,) = invoices.views(connection, [held], with_annex=False)
+        view = _shown(connection, caller, invoice_id)
     return answer({"invoice": wire.invoice(view)})
+
+
+def _shown(
+    connection: Connection, caller: Caller, given: str, *, with_annex: bool = False
+) -> InvoiceView:
+    """The document, if the caller may see it. Raises NotFound as for one that is not there."""
+    (view,) = invoices.views(connection, [_found(connection, given)], with_annex=with_annex)
+    if not caller.sees(view.team_id):
+        raise _not_found(given)
+    return view
 
 
 def _found(connection: Connection, given: str) -> int:
@@ -130,9 +140,13 @@ def _found(connection: Connection, given: str) -> int:
     try:
         return issuing.find(connection, given)
     except NotFound:
-        raise NotFound(
-            "invoice_not_found", f"there is no invoice {quoted(given)}; GET /invoices lists them"
-        ) from None
+        raise _not_found(given) from None
+
+
+def _not_found(given: str) -> NotFound:
+    return NotFound(
+        "invoice_not_found", f"there is no invoice {quoted(given)}; GET /invoices lists them"
+    )
 
 
 @routes.get(
@@ -146,7 +160,7 @@ def _found(connection: Connection, given: str) -> int:
 def invoice_pdf(invoice_id: str, caller: Reader) -> Response:
     """Draw an invoice or credit note as a PDF."""
     with books(caller, is_snapshot=True) as connection:
-        (view,) = invoices.views(connection, [_found(connection, invoice_id)])
+        view = _shown(connection, caller, invoice_id, with_annex=True)
     drawn = draw(view, Letterhead.from_settings(settings()))
     name = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in view.number)
     headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}

@@ -45,19 +45,21 @@ def _report(
     # Allocation is derived state: whoever asks finds the days of the period up to date.
     allocate(period.end, period.start)
     team_id, user_id = (payer_id, None) if kind == "team" else (None, payer_id)
+    team_asked = caller.asks_for(team_id)
     stretch = Stretch.of(period)
     with books(caller, is_snapshot=True) as connection:
-        if not usage_reading.is_known(connection, kind, payer_id):
+        is_hidden = kind == "team" and not caller.sees(payer_id)
+        if is_hidden or not usage_reading.is_known(connection, kind, payer_id):
             raise NotFound(
                 f"{kind}_not_found",
                 f"there is no {kind} {quoted(payer_id)}; look at how its usage names it",
             )
-        used = usage_reading.summary(connection, stretch, Whose(team_id, user_id))
+        used = usage_reading.summary(connection, stretch, Whose(team_asked, user_id))
         found = shares.shares(
-            connection, period, Payers(team_id, user_id), After(), MOST_ROWS, MOST_IDS
+            connection, period, Payers(team_asked, user_id), After(), MOST_ROWS, MOST_IDS
         )
         ids = invoice_lists.newest(
-            connection, Asked(team_id, user_id, period=period), 2**63 - 1, MOST_ROWS
+            connection, Asked(team_asked, user_id, period=period), 2**63 - 1, MOST_ROWS
         )
         views = invoices.views(connection, ids, with_annex=False)
     report: dict[str, Any] = {

@@ -98,7 +98,7 @@ def list_usage(
     if period_start is not None or period_end is not None:
         start, end = posted_usage.both(period_start, period_end)
         period = Period.between(start, end, settings().zone)[0]
-    whose = Whose(team_id, user_id, agent_id, resource_type)
+    whose = Whose(caller.asks_for(team_id), user_id, agent_id, resource_type)
     most = limit or MOST_ROWS
     with books(caller, is_snapshot=True) as connection:
         found = usage_reading.records(connection, period, whose, place_of(cursor), most + 1)
@@ -137,5 +137,5 @@ def usage_summary(
     """Sum usage up, to the instant: a time of day within a day is honoured."""
     stretch = Stretch.between(period_start, period_end, settings().zone)
     with books(caller, is_snapshot=True) as connection:
-        found = usage_reading.summary(connection, stretch, Whose(team_id, user_id))
+        found = usage_reading.summary(connection, stretch, Whose(caller.asks_for(team_id), user_id))
     return answer({"summary": wire.summary(found, stretch, team_id, user_id)})

@@ -90,6 +90,7 @@ class Answering:
         self.now = now
         self.key = key
         self.counts: Counter[str] = Counter()
+        self._first_batch_id: int | None = None
         self._answers: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
 
     def row(self, line: int, written: bytes) -> Row:
@@ -98,7 +99,9 @@ class Answering:
 
     def book(self, rows: Sequence[Row]) -> None:
         """Book a part of the batch, and keep its answers."""
-        for told in post_batches.load(rows, self.now):
+        loaded = post_batches.load(rows, self.now, self._first_batch_id)
+        self._first_batch_id = self._first_batch_id or loaded.batch_id
+        for told in loaded.told:
             self._answers.write(b"," if self.counts else b"")
             self._answers.write(exact_json.dumps(asdict(told)))
             self.counts[told.outcome] += 1

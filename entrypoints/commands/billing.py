@@ -5,9 +5,14 @@ Drawing and publishing is the tasks', which are imported where they are needed: 
 
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from chargeback import invoice_status
+from chargeback.documents.file_store import FileStore
+from chargeback.documents.finance_files import FILES
+from chargeback.errors import Invalid
+from chargeback.journal import without_cost_center
 from chargeback.ledger import allocation, invoices, issuing, publications
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.periods import Period, parse_day
@@ -184,4 +189,28 @@ def publish(period: str, as_json: bool) -> int:
     published = f"{drawn['published']} documents and {reports['published']} report files"
     showing.say(f"{published} are published, {new} of them new.")
     showing.say(f"Begin at {overview}")
+    return 0
+
+
+def export(what: str, period: str, to: Path, profile: str | None, as_json: bool) -> int:
+    """Write one of the files for finance, whole or not at all."""
+    wanted = Period.parse(period)
+    if what not in FILES:
+        raise Invalid(
+            "export_unknown", f"there is no export {what!r}; the exports are {', '.join(FILES)}"
+        )
+    chosen = settings().model_copy(update={"journal_profile": profile} if profile else {})
+    with ledger_at_hand():
+        from tasks.publish_finance import finance_of
+
+        figures = finance_of(wanted)
+    data = FILES[what][1](figures, chosen)
+    FileStore(to.absolute().parent).publish(to.name, data)
+    lacking = without_cost_center(figures.postings) if what == "journal" else []
+    if as_json:
+        showing.print_json({"file": str(to), "bytes": len(data), "without_cost_center": lacking})
+        return 0
+    showing.say(f"{to} holds the {what} of {wanted.label}, {len(data):,} bytes.")
+    if lacking:
+        showing.say(f"Without a cost centre: {', '.join(lacking)}.", "yellow")
     return 0

@@ -1,5 +1,6 @@
 """Commands that share out cost and bill it."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
@@ -11,7 +12,7 @@ GROUP = Group("What goes out", sort_key=3)
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (bill, allocate, invoice, send, pay, cancel, move, sweep, publish):
+    for command in (bill, allocate, invoice, send, pay, cancel, move, sweep, publish, export):
         app.command(command, group=GROUP)
 
 
@@ -154,3 +155,26 @@ def publish(period: str, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.publish(period, as_json)
+
+
+def export(
+    what: str,
+    period: str,
+    /,
+    *,
+    to: Annotated[Path, Parameter(help="The file to write; one that is there is replaced.")],
+    profile: Annotated[
+        str | None,
+        Parameter(help="Column map of the journal: neutral, netsuite, oracle, sap or a YAML file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write a file for finance: the journal, a workbook, or FOCUS exports of allocations and invoices.
+
+    Args:
+        what: journal, workbook, focus-allocations, focus-allocations-1.3 or focus-invoices.
+        period: Month or days, like 2026-10.
+    """
+    from entrypoints.commands import billing
+
+    return billing.export(what, period, to, profile, as_json)

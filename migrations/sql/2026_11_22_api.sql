@@ -25,13 +25,13 @@ CREATE INDEX cells_of_user ON pool_cells (user_id);
 CREATE VIEW seen_cells AS
 SELECT c.cell_id, h.pool_id, c.batch_id, c.source_id, c.usage_date, c.charge_date, h.team_id, c.team_id AS given_team_id,
        c.user_id, c.agent_id, c.account_id, c.owner_tag, c.resource_type, c.sku, c.unit,
-       c.quantity, c.cost, c.record_count
+       c.quantity, c.cost, c.record_count, c.reverses_cell_id, c.replaces_cell_id, c.reallocation_id
 FROM pool_cells h JOIN usage_cells c USING (cell_id)
 WHERE current_user <> 'chargeback_viewer' OR h.team_id = current_setting('app.team', true)
 UNION ALL
 SELECT a.cell_id, NULL, a.batch_id, a.source_id, a.usage_date, a.charge_date, a.team_id, c.team_id,
        a.user_id, a.agent_id, a.account_id, a.owner_tag, a.resource_type, a.sku, a.unit,
-       a.quantity, a.cost, a.record_count
+       a.quantity, a.cost, a.record_count, c.reverses_cell_id, c.replaces_cell_id, c.reallocation_id
 FROM allocation_days d JOIN attributed_cells a USING (usage_date)
 JOIN usage_cells c USING (cell_id) JOIN usage_sources s ON s.source_id = a.source_id
 WHERE d.is_dirty AND s.role = 'allocate'
@@ -57,7 +57,8 @@ WHERE b.sealed_at IS NULL AND s.role = 'allocate'
   AND (current_user <> 'chargeback_viewer' OR current_setting('app.team', true)
        = coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id));
 
--- Every record, through its cell; '' stands for none, because no name is empty.
+-- Every record, through its cell; '' stands for none, because no name is empty. A batch may hold several cells of
+-- the same facts: a next revision names its own, and reversals count in the first of those that take back.
 CREATE VIEW seen_records AS
 SELECT c.cell_id, c.pool_id, r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date, c.team_id,
        r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
@@ -67,6 +68,16 @@ FROM seen_cells c JOIN usage_records r ON r.batch_id = c.batch_id
     AND coalesce(r.team_id, '') = coalesce(c.given_team_id, '') AND coalesce(r.account_id, '') = coalesce(c.account_id, '')
     AND coalesce(r.owner_tag, '') = coalesce(c.owner_tag, '') AND coalesce(r.sku, '') = coalesce(c.sku, '')
     AND r.resource_type = c.resource_type AND r.unit = c.unit
+    AND CASE WHEN c.reverses_cell_id IS NULL
+             THEN r.record_count = 1 AND (r.cell_id = c.cell_id OR (r.cell_id IS NULL AND c.replaces_cell_id IS NULL))
+             ELSE r.record_count = -1 AND NOT EXISTS (
+                SELECT FROM usage_cells x WHERE x.batch_id = c.batch_id AND x.cell_id < c.cell_id
+                  AND x.reverses_cell_id IS NOT NULL AND x.reallocation_id IS NULL
+                  AND x.usage_date = c.usage_date AND x.charge_date = c.charge_date
+                  AND x.resource_type = c.resource_type AND x.unit = c.unit
+                  AND (x.team_id, x.user_id, x.agent_id, x.account_id, x.owner_tag, x.sku) IS NOT DISTINCT FROM
+                      (c.given_team_id, c.user_id, c.agent_id, c.account_id, c.owner_tag, c.sku)) END
+WHERE c.reallocation_id IS NULL
 UNION ALL
 SELECT NULL, NULL, usage_id, revision, external_id, source_id, usage_at, usage_date, team_id,
        user_id, agent_id, account_id, resource_type, sku, unit, quantity, cost, record_count

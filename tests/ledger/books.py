@@ -27,6 +27,7 @@ from chargeback.ledger import (
     sync,
     usage,
     usage_sources,
+    withdrawal,
 )
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import engine, ledger_url, transaction
@@ -116,14 +117,20 @@ class Books:
     def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[usage.BatchCounts]:
         """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
-        counts = []
+        counts: list[usage.BatchCounts] = []
         for chunk in chunks(arriving, self.source, settings().zone, self.batch_records):
             with transaction() as connection:
                 usage.ensure_partitions(connection, chunk.months)
             with transaction() as connection:
                 source_id = usage_sources.find(connection, self.source).source_id
-                counts.append(usage.load(connection, source_id, "a test", chunk, None))
+                first = counts[0].batch_id if counts else None
+                counts.append(usage.load(connection, source_id, "a test", chunk, None, first))
         return counts
+
+    def withdraw(self, *external_ids: str) -> withdrawal.Withdrawn:
+        """Take these records back."""
+        with transaction() as connection:
+            return withdrawal.withdraw(connection, self.source, external_ids, "a test", ACTOR)
 
     def sync_example(self) -> sync.SyncCounts:
         """Read the example export into this source, as the hourly sync does."""

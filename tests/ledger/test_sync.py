@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import pytest
 
@@ -12,7 +12,7 @@ from chargeback.ledger import usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.ledger.sync import sync, window_of
 from chargeback.periods import Period
-from chargeback.sources.contract import Refusal, Usage, Window
+from chargeback.sources.contract import Contract, Refusal, Usage, Window
 from models.enums import SourceRole
 from tests.conftest import Ledger
 
@@ -24,8 +24,11 @@ class Tracker:
     """A tracker that answers windows, with usage of 7 in September and of 5 in October."""
 
     kind: ClassVar[str] = "windowed"
-    contract: ClassVar[Literal["events", "snapshots"]] = "events"
-    is_read_whole = False
+    contract: ClassVar[Contract] = "events"
+    is_large = False
+
+    def plan(self, window: Window) -> Window:
+        return window
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         for at, cost in ((SEPTEMBER, "7"), (OCTOBER, "5")):

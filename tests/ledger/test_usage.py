@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chargeback.errors import NotFound
 from chargeback.ledger import quarantine, usage
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.digest import digest
@@ -17,7 +18,17 @@ from tests.ledger.soundness import assert_sound
 
 
 def counts_of(batch: usage.BatchCounts) -> tuple[int, int, int, int]:
+    """Received, new, unchanged and quarantined; rows changed since are the rest."""
+    assert batch.received == batch.new + batch.unchanged + batch.changed + batch.quarantined
     return batch.received, batch.new, batch.unchanged, batch.quarantined
+
+
+def revisions(books: Books) -> list[tuple[int, Decimal, int]]:
+    """Revision, cost and sign of every record, oldest first."""
+    found = books.query(
+        "SELECT revision, cost, record_count FROM usage_records ORDER BY usage_id, revision"
+    )
+    return [(row.revision, row.cost, row.record_count) for row in found]
 
 
 def quarantined(state: str | None = None) -> list[Any]:
@@ -51,41 +62,106 @@ def test_an_unchanged_delivery_leaves_no_day_to_allocate(books: Books) -> None:
      ("agent_id", "crawler"), ("account_id", "a-1"), ("owner_tag", "k=v"), ("resource_type", "image"),
      ("sku", "m-1"), ("unit", "calls")],
 )  # fmt: skip
-def test_a_row_changed_in_anything_that_decides_money_is_quarantined(
+def test_a_row_changed_in_anything_that_decides_money_is_taken_back_and_booked_anew(
     books: Books, field: str, value: Any
 ) -> None:
     (row,) = books.use("search", "ana", "5.00", external_id="call-1").waiting
     assert isinstance(row, Usage)
     books.load()
-    assert counts_of(books.load([row._replace(**{field: value})])[0]) == (1, 0, 0, 1)
-    assert books.query("SELECT cost FROM usage_records")[0].cost == Decimal("5.00")
+    (counts,) = books.load([row._replace(**{field: value})])
+    assert (counts.changed, counts_of(counts)) == (1, (1, 0, 0, 0))
+    cost = value if field == "cost" else Decimal(5)
+    assert revisions(books) == [(1, Decimal(5), 1), (2, Decimal(-5), -1), (3, cost, 1)]
 
 
-def test_a_changed_row_is_quarantined_with_both_costs_named(books: Books) -> None:
+def test_a_changed_row_that_arrives_again_is_unchanged(books: Books) -> None:
     books.use("search", "ana", "5.00", external_id="call-1").load()
-    books.use("search", "ana", "6.25", external_id="call-1").load()
-    (refused,) = quarantined()
-    assert (refused.code, refused.external_id, refused.raw_cost) == (
-        "changed",
-        "call-1",
-        Decimal("6.25"),
-    )
-    assert "is held with cost 5 at 2026-10-05T12:00:00Z" in refused.reason
-    assert "delivered with other content (cost 6.25)" in refused.reason
+    (first,) = books.use("search", "ana", "6.25", external_id="call-1").load()
+    (again,) = books.use("search", "ana", "6.25", external_id="call-1").load()
+    # 6.25 booked, less the 5.00 taken back.
+    assert (first.new_cost, counts_of(again)) == (Decimal("1.25"), (1, 0, 1, 0))
+    assert len(revisions(books)) == 3
 
 
-def test_a_changed_row_that_arrives_again_is_not_quarantined_twice(books: Books) -> None:
-    books.use("search", "ana", "5.00", external_id="call-1").load()
-    for _ in range(2):
-        (counts,) = books.use("search", "ana", "6.25", external_id="call-1").load()
+def test_a_change_beyond_the_decimals_of_the_ledger_changes_nothing(books: Books) -> None:
+    books.use("search", "ana", "5.0000000000000000001", external_id="call-1").load()
+    (counts,) = books.use("search", "ana", "5.0000000000000000002", external_id="call-1").load()
     assert counts_of(counts) == (1, 0, 1, 0)
-    assert len(quarantined()) == 1
+
+
+def test_a_reversal_takes_the_residual_back_too(books: Books) -> None:
+    books.use("search", "ana", "0.0000000000000000015", external_id="call-1").load()
+    books.use("search", "ana", "1.00", external_id="call-1").load()
+    (sums,) = books.query("SELECT sum(cost) AS cost, sum(residual) AS residual FROM usage_cells")
+    assert (sums.cost, sums.residual) == (Decimal(1), Decimal(0))
+    (manifest,) = books.query("SELECT * FROM usage_manifests ORDER BY batch_id DESC LIMIT 1")
+    assert (manifest.changed_raw, manifest.reversed_raw) == (
+        Decimal(1),
+        Decimal("0.0000000000000000015"),
+    )
+
+
+def test_a_row_that_changes_back_and_forth_is_one_fact_of_many_revisions(books: Books) -> None:
+    for cost in ("5.00", "6.00", "5.00"):
+        books.use("search", "ana", cost, external_id="call-1").load()
+    assert [cost for _, cost, _ in revisions(books)] == [5, -5, 6, -6, 5]
+    assert books.query("SELECT sum(record_count) AS n FROM usage_records")[0].n == 1
+
+
+def test_a_withdrawn_row_that_is_delivered_again_is_booked_anew(books: Books) -> None:
+    books.use("search", "ana", "5.00", external_id="call-1").load()
+    for count in (1, 0):
+        assert books.withdraw("call-1").count == count
+    assert books.query("SELECT sum(cost) AS cost FROM usage_cells")[0].cost == 0
+    (counts,) = books.use("search", "ana", "5.00", external_id="call-1").load()
+    assert counts_of(counts) == (1, 1, 0, 0)
+    assert revisions(books)[-1] == (3, Decimal(5), 1)
+
+
+def test_what_was_never_delivered_cannot_be_withdrawn(books: Books) -> None:
+    books.use("search", "ana", "5.00", external_id="call-1").load()
+    with pytest.raises(NotFound, match="'call-2'"):
+        books.withdraw("call-1", "call-2")
+    assert len(revisions(books)) == 1
+
+
+def test_one_of_many_rows_of_a_cell_is_taken_back_alone(books: Books) -> None:
+    for number in range(3):
+        books.use("search", "ana", "5.00", external_id=f"call-{number}")
+    books.load()
+    books.use("search", "ana", "7.00", external_id="call-1").load()
+    cells = books.query(
+        """SELECT cost, record_count, reverses_cell_id, replaces_cell_id,
+                  (SELECT min(cell_id) FROM usage_cells) AS first FROM usage_cells
+           ORDER BY replaces_cell_id NULLS FIRST, cost DESC"""
+    )
+    first = cells[0].first
+    assert [(c.cost, c.record_count, c.reverses_cell_id, c.replaces_cell_id) for c in cells] == [
+        (15, 3, None, None), (-5, -1, first, None), (7, 1, None, first)
+    ]  # fmt: skip
+
+
+def test_a_row_said_twice_and_differently_in_one_delivery_does_not_change_for_ever(
+    another_ledger: Callable[[], Ledger],
+) -> None:
+    for size in (1, 50_000):
+        books = Books(another_ledger(), batch_records=size)
+        for _ in range(3):
+            books.use("search", "ana", "5.00", external_id="call-1")
+            books.use("search", "ana", "6.00", external_id="call-1").load()
+        assert revisions(books) == [(1, Decimal(5), 1)]
+        assert [row.raw_cost for row in quarantined()] == [Decimal(6)]
+        assert_sound()
 
 
 def test_a_row_moved_into_the_next_month_is_the_same_row_changed(books: Books) -> None:
     books.use("search", "ana", "5.00", "2026-10-31", external_id="call-1").load()
     (counts,) = books.use("search", "ana", "5.00", "2026-11-01", external_id="call-1").load()
-    assert counts_of(counts) == (1, 0, 0, 1)
+    assert (counts.changed, counts_of(counts)) == (1, (1, 0, 0, 0))
+    cells = books.query(
+        "SELECT usage_date, sum(cost) AS cost FROM usage_cells GROUP BY 1 ORDER BY 1"
+    )
+    assert [(str(day), cost) for day, cost in cells] == [("2026-10-31", 0), ("2026-11-01", 5)]
 
 
 def test_a_quarantined_row_delivered_right_is_booked_and_replaces_it(books: Books) -> None:

@@ -136,4 +136,8 @@ def test_progress_tells_each_invariant_in_turn(ledger: Ledger) -> None:
     with snapshot() as connection:
         verify(connection, say=lambda *step: told.append(step))
     assert [done for _, done, _ in told] == list(range(14))
-    assert told[0] == ("each usage fact is held once per revision", 0, 14)
+    assert told[0] == (
+        "each usage fact is held once per revision, and taken back by the next",
+        0,
+        14,
+    )

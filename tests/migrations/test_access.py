@@ -31,7 +31,7 @@ VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoi
 # Rows that name no team: whose they are is said by rows that do.
 BESIDE = ("usage_cells", "cost_pools", "line_allocations", "documents", "seen_notes", "seen_users")
 # Of the installation, not of a team.
-SHARED = ("ledger_settings",)
+SHARED = ("seen_sources", "ledger_settings",)
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chargeback.errors import ChargebackError, Invalid, Refused, Unavailable
 from chargeback.sources import http_delivery, open_source
-from chargeback.sources.contract import Refusal, Source, Usage
+from chargeback.sources.contract import Refusal, Source, Usage, World
 from chargeback.sources.cost_tracker import CostTracker
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from tests.sources.conftest import ALWAYS
@@ -25,7 +25,7 @@ def source_of(tracker: FakeTracker, **config: str) -> Source:
 
 def impatient(tracker: FakeTracker) -> CostTracker:
     config = CostTrackerConfig(url=tracker.url, form="json")
-    return CostTracker(config, Path(), Decimal("0.2"))
+    return CostTracker(config, World(Path(), "USD", Decimal("0.2"), str))
 
 
 def first_refused(source: Source) -> ChargebackError:

@@ -1,5 +1,6 @@
 """A source is configured right or refused in one sentence that repeats no secret."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from chargeback.errors import Invalid, Refused
 from chargeback.settings import settings
 from chargeback.sources import open_source
+from chargeback.sources.contract import Window
+from tests.sources.conftest import ALWAYS
 
 URL = "http://tracker.example/api/cost/export"
 
@@ -65,6 +68,7 @@ def test_another_currency_than_the_ledgers_is_refused(monkeypatch: pytest.Monkey
     assert open_source("cost_tracker", config).kind == "cost_tracker"
 
 
-def test_only_a_file_is_read_whole_at_the_cost_of_a_window() -> None:
-    assert open_source("cost_tracker", {"path": "a", "form": "csv"}).is_read_whole
-    assert not open_source("cost_tracker", {"url": URL, "form": "csv"}).is_read_whole
+def test_a_file_is_read_whole_whatever_is_asked_and_an_address_is_asked_for_the_window() -> None:
+    asked = Window(datetime(2026, 10, 1, tzinfo=UTC), None)
+    assert open_source("cost_tracker", {"path": "a", "form": "csv"}).plan(asked) == ALWAYS
+    assert open_source("cost_tracker", {"url": URL, "form": "csv"}).plan(asked) == asked

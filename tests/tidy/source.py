@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("models", "chargeback", "tasks", "flows", "entrypoints", "migrations", "tests")
+PACKAGES = (
+    "models",
+    "chargeback",
+    "tasks",
+    "flows",
+    "entrypoints",
+    "migrations",
+    "examples",
+    "tests",
+)
 MADE = {".git", ".venv", "var", "build", "dist", "node_modules"}
 
 

@@ -95,12 +95,57 @@ _LEFT_OUT = f"""
     GROUP BY c.usage_date, d.usage_date
 """
 
+# What takes a cell back is of the same facts and never more than the cell; a reallocation changes nobody's usage.
+_FACTS = "source_id usage_date charge_date team_id user_id agent_id account_id owner_tag resource_type sku unit"
+
+
+def _facts_of(cell: str) -> str:
+    return ", ".join(f"{cell}.{fact}" for fact in _FACTS.split())
+
+
+_TAKEN_BACK = f"""
+    SELECT format('cell %s of %s (%s) is taken back by %s in %s cells: %s', o.cell_id, o.usage_date, {shown("o.cost")},
+                  {shown("t.cost")}, t.cells, CASE WHEN NOT t.is_alike THEN 'of other facts'
+                      ELSE format('%s records for %s are left', o.record_count + t.records,
+                                  {shown("o.cost + t.cost")}) END) AS sentence
+    FROM (SELECT c.reverses_cell_id, count(*) AS cells, sum(c.cost) AS cost, sum(c.quantity) AS quantity,
+              sum(c.record_count) AS records,
+              bool_and(ROW({_facts_of("c")}) IS NOT DISTINCT FROM ROW({_facts_of("o")})
+                  AND c.cell_id > o.cell_id AND o.reverses_cell_id IS NULL) AS is_alike
+          FROM usage_cells c JOIN usage_cells o ON o.cell_id = c.reverses_cell_id
+          WHERE {in_days("c.usage_date")} GROUP BY c.reverses_cell_id) t
+    JOIN usage_cells o ON o.cell_id = t.reverses_cell_id
+    WHERE NOT t.is_alike OR o.record_count + t.records < 0
+       OR (o.record_count + t.records = 0 AND (o.cost + t.cost, o.quantity + t.quantity) <> (0, 0))
+"""
+
+_REALLOCATED = f"""
+    SELECT format('reallocation %s moves cell %s in %s cells: what it takes back and what stands in for it differ '
+                  'by %s', reallocation_id, moved, count(*), {shown("sum(cost)")}) AS sentence
+    FROM (SELECT *, coalesce(reverses_cell_id, replaces_cell_id) AS moved FROM usage_cells
+          WHERE reallocation_id IS NOT NULL AND {in_days("usage_date")}) c
+    GROUP BY reallocation_id, moved
+    HAVING count(*) <> 2 OR sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(record_count) <> 0
+"""
+
+_LOST_ORIGINAL = f"""
+    SELECT format('cell %s of %s (%s) corrects cell %s, which does not exist', c.cell_id, c.usage_date,
+                  {shown("c.cost")}, coalesce(c.reverses_cell_id, c.replaces_cell_id)) AS sentence
+    FROM usage_cells c LEFT JOIN usage_cells o ON o.cell_id = coalesce(c.reverses_cell_id, c.replaces_cell_id)
+    WHERE (c.reverses_cell_id IS NOT NULL OR c.replaces_cell_id IS NOT NULL) AND o.cell_id IS NULL
+      AND {in_days("c.usage_date")}
+"""
+
 POOLS_BORNE = Invariant(
     3,
     "each pool's allocations and cells add up to it, in cost and quantity",
     (_BORNE_EXACTLY, _POOL_OF_ALLOCATION),
 )
-CELLS_POOLED_ONCE = Invariant(4, "each cell is in at most one pool", (_CELL_TWICE, _POOL_OF_CELL))
+CELLS_POOLED_ONCE = Invariant(
+    4,
+    "each cell is in at most one pool, and taken back at most whole",
+    (_CELL_TWICE, _POOL_OF_CELL, _TAKEN_BACK, _REALLOCATED, _LOST_ORIGINAL),
+)
 DAYS_BORNE = Invariant(
     5, "each day's usage is allocated, or still waiting to be", (_DAY, _LEFT_OUT)
 )

@@ -23,18 +23,34 @@ _HELD_TWICE = f"""
     LEFT JOIN usage_sources s USING (source_id)
 """
 
+# Revisions of a fact take turns: as reported, taken back, as reported again.
+_OUT_OF_TURN = f"""
+    SELECT format('usage %s of source %s: revision %s (%s) does not %s the one before it (%s)', r.external_id,
+                  coalesce(s.name, r.source_id::text), r.revision, {shown("r.cost")},
+                  CASE r.record_count WHEN -1 THEN 'take back' ELSE 'follow on a reversal of' END,
+                  coalesce(trim_scale(p.cost)::text, 'which is missing')) AS sentence
+    FROM usage_records r LEFT JOIN usage_records p ON p.usage_id = r.usage_id AND p.revision = r.revision - 1
+    LEFT JOIN usage_sources s ON s.source_id = r.source_id
+    WHERE {in_days("r.usage_date")} AND {around_days("r.usage_at")} AND (r.revision > 1 OR r.record_count = -1)
+      AND (p.usage_id IS NULL OR p.record_count = r.record_count
+        OR (r.record_count = -1
+            AND (r.usage_at, r.usage_date, r.charge_date, r.content_hash, -r.quantity, -r.cost, -r.residual)
+                <> (p.usage_at, p.usage_date, p.charge_date, p.content_hash, p.quantity, p.cost, p.residual)))
+"""
+
 _MANIFEST = f"""
     SELECT format('batch %s received %s rows of %s with raw cost %s, but accounts for %s with %s; '
-                  'its raw cost %s is booked as %s and residual %s',
+                  'its raw cost %s, less %s taken back, is booked as %s and residual %s',
                   batch_id, received_count, coalesce(usage_date::text, 'unknown days'), {shown("received_raw")},
                   new_count + unchanged_count + changed_count + quarantined_count,
                   {shown("new_raw + unchanged_raw + changed_raw + quarantined_raw")},
-                  {shown("new_raw + changed_raw")}, {shown("cost")}, {shown("residual")}) AS sentence
+                  {shown("new_raw + changed_raw")}, {shown("reversed_raw")}, {shown("cost")},
+                  {shown("residual")}) AS sentence
     FROM usage_manifests
     WHERE {in_days_or_undated("usage_date")}
       AND (received_count <> new_count + unchanged_count + changed_count + quarantined_count
         OR received_raw <> new_raw + unchanged_raw + changed_raw + quarantined_raw
-        OR new_raw + changed_raw <> cost + residual)
+        OR new_raw + changed_raw - reversed_raw <> cost + residual)
 """
 
 # Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
@@ -57,9 +73,10 @@ _CELLS_OF_RECORDS = f"""
 """
 
 _CELLS_OF_MANIFEST = f"""
-    SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s new records',
+    SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s records',
                   batch_id, usage_date, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(records)) AS sentence
-    FROM (SELECT batch_id, usage_date, cost, residual, new_count AS records FROM usage_manifests
+    FROM (SELECT batch_id, usage_date, cost, residual, new_count + changed_count - reversed_count AS records
+          FROM usage_manifests
           WHERE usage_date IS NOT NULL AND {in_days("usage_date")}
           UNION ALL
           SELECT batch_id, usage_date, -sum(cost), -sum(residual), -sum(record_count) FROM usage_cells
@@ -81,12 +98,13 @@ _BATCH_OF_CELL = f"""
 
 # A quarantined row that was delivered again in good form is counted where it was booked.
 _CAME_IN = f"""
-    SELECT format('source %s, %s: came in %s (%s rows), but booked %s, residual %s, open quarantine %s, '
-                  'waived %s (%s rows)', coalesce(s.name, source_id::text), coalesce(usage_date::text, 'unknown days'),
+    SELECT format('source %s, %s: came in %s (%s rows) less what was taken back, but booked %s, residual %s, '
+                  'open quarantine %s, waived %s (%s rows)', coalesce(s.name, source_id::text),
+                  coalesce(usage_date::text, 'unknown days'),
                   {shown("sum(received)")}, sum(rows_in), {shown("sum(cost)")}, {shown("sum(residual)")},
                   {shown("sum(open)")}, {shown("sum(waived)")}, sum(rows_kept)) AS sentence
-    FROM (SELECT source_id, usage_date, new_raw + changed_raw + quarantined_raw AS received,
-              new_count + quarantined_count AS rows_in,
+    FROM (SELECT source_id, usage_date, new_raw + changed_raw + quarantined_raw - reversed_raw AS received,
+              new_count + changed_count + quarantined_count - reversed_count AS rows_in,
               0 AS cost, 0 AS residual, 0 AS open, 0 AS waived, 0 AS rows_kept
           FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
@@ -133,7 +151,11 @@ _WENT_OUT = f"""
     HAVING sum(ledger) <> sum(claimed) + sum(unclaimed) + sum(loose)
 """
 
-FACTS_ONCE = Invariant(1, "each usage fact is held once per revision", (_HELD_TWICE,))
+FACTS_ONCE = Invariant(
+    1,
+    "each usage fact is held once per revision, and taken back by the next",
+    (_HELD_TWICE, _OUT_OF_TURN),
+)
 BATCHES_WHOLE = Invariant(
     2,
     "each batch is booked whole: manifest, records and cells agree",

@@ -36,7 +36,7 @@ def test_each_row_of_a_batch_is_answered(door: Door) -> None:
         (1, "a", "new", None),
         (2, "held", "unchanged", None),
         (4, "held", "unchanged", None),
-        (5, "held", "quarantined", "changed"),
+        (5, "held", "quarantined", "repeated"),
         (6, None, "quarantined", "json_invalid"),
         (7, "b", "quarantined", "cost_invalid"),
         (8, None, "quarantined", "field_unknown"),
@@ -49,6 +49,22 @@ def test_each_row_of_a_batch_is_answered(door: Door) -> None:
     )
     summary = door.get("/usage/summary", **JANUARY)["summary"]
     assert summary["total_cost_usd"] == Decimal("4.5")
+
+
+def test_a_changed_row_is_reversed_and_booked_as_its_next_revision(door: Door) -> None:
+    door.use("3", usage_id="a", team_id="t")
+    door.post("/allocate", JANUARY)
+    found = send(door, {"cost_usd": 5, "usage_id": "a", "team_id": "t", "timestamp": AT})
+    assert [row["outcome"] for row in found["rows"]] == ["changed"]
+    for _ in range(2):
+        listed = door.get("/usage", team_id="t")["usage"]
+        revisions = sorted((one["revision"], one["cost_usd"]) for one in listed)
+        assert revisions == [(1, 3), (2, -3), (3, 5)]
+        noon = {"period_start": "2024-01-05T11:00:00Z", "period_end": "2024-01-05T13:00:00Z"}
+        assert door.get("/usage/summary", **noon)["summary"]["total_cost_usd"] == 5
+        (share,) = door.post("/allocate", JANUARY)["allocations"]
+        assert share["total_cost_usd"] == 5
+    door.post("/usage", {"cost_usd": 5, "usage_id": "a", "team_id": "t"}, 200)
 
 
 def test_a_batch_sent_again_under_its_key_changes_nothing(door: Door) -> None:

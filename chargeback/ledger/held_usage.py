@@ -1,0 +1,149 @@
+"""A chunk beside what the ledger holds: which of its rows say the same, which changed, which contradict each other.
+
+Owns the comparison; it leaves `arrived` with the rows that are new, `revised` with those that are a next
+revision, and `reversing` with the held records these take the place of. Booking them is `usage`'s.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from chargeback import money
+from chargeback.ledger.chunks import REPEATED, Chunk, as_kept, plain
+from chargeback.ledger.reversals import REVERSING
+from chargeback.sources.contract import Refusal
+
+# The newest revision is looked up in the months the delivery touches and one either side, id by id in the index:
+# joining the months' records as a whole would cost more with every batch.
+_HELD = text("""
+    CREATE TEMPORARY TABLE held ON COMMIT DROP AS
+    SELECT a.ordinal, r.revision, r.usage_at AS held_at, r.batch_id, r.cost AS held_cost,
+        r.record_count = 1 AS is_standing, r.record_count = 1 AND r.content_hash = a.content_hash AS is_same
+    FROM (SELECT ordinal, usage_id, content_hash FROM arrived ORDER BY usage_id) a
+    CROSS JOIN LATERAL (
+        SELECT r.revision, r.usage_at, r.batch_id, r.cost, r.record_count, r.content_hash FROM usage_records r
+        WHERE r.usage_id = a.usage_id
+          AND r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
+          AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+        ORDER BY r.revision DESC LIMIT 1) r
+""")
+
+
+def compare(
+    connection: Connection, source_id: int, chunk: Chunk, first_batch_id: int | None
+) -> None:
+    """Sort what arrived into new, unchanged, changed and refused, and count it.
+
+    `first_batch_id` is the delivery's first batch: what it or a later one booked came in this same delivery.
+    """
+    for table in ("held", "revised", "reversing"):
+        connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
+    connection.execute(
+        _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
+    )
+    _count(connection, chunk, "unchanged", "is_same")
+    agreeing = _settle_repeats(connection, chunk)
+    _refuse_contradictions(connection, source_id, chunk, first_batch_id, agreeing)
+    connection.execute(_REVISED)
+    connection.execute(text(f"CREATE TEMPORARY TABLE reversing ({REVERSING}) ON COMMIT DROP"))
+    connection.execute(_REVERSING)
+    _count(connection, chunk, "changed", "is_standing AND NOT is_same")
+    connection.execute(text("DELETE FROM arrived a USING held h WHERE h.ordinal = a.ordinal"))
+
+
+def _count(connection: Connection, chunk: Chunk, what: str, condition: str) -> None:
+    counted = connection.execute(
+        text(f"""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
+                 WHERE {condition} GROUP BY usage_date""")  # noqa: S608 - made of constants only
+    )
+    for usage_date, count, raw in counted:
+        getattr(chunk.tallies[usage_date], what).add(raw, count)
+
+
+_REVISED = text("""
+    CREATE TEMPORARY TABLE revised ON COMMIT DROP AS
+    SELECT a.*, h.revision + CASE WHEN h.is_standing THEN 2 ELSE 1 END AS revision
+    FROM arrived a JOIN held h USING (ordinal) WHERE NOT h.is_same
+""")
+_REVERSING = text("""
+    INSERT INTO reversing
+    SELECT a.usage_id, h.revision, h.held_at FROM arrived a JOIN held h USING (ordinal)
+    WHERE h.is_standing AND NOT h.is_same
+""")
+
+
+def _settle_repeats(connection: Connection, chunk: Chunk) -> set[str]:
+    """Count second rows of one id: unchanged where they say what is held, else refused; the ids held as they say."""
+    if not chunk.repeats:
+        return set()
+    newest = connection.execute(
+        text("""SELECT DISTINCT ON (usage_id) usage_id::text, content_hash::text, record_count FROM usage_records
+                WHERE usage_id = ANY (CAST(:ids AS uuid[])) ORDER BY usage_id, revision DESC"""),
+        {"ids": [str(repeat.usage_id) for repeat in chunk.repeats]},
+    )
+    held = {(row.usage_id, row.content_hash) for row in newest if row.record_count == 1}
+    for repeat in chunk.repeats:
+        raw = repeat.refusal.raw_cost or Decimal(0)
+        if (str(repeat.usage_id), str(repeat.content_hash)) in held:
+            chunk.tallies[repeat.usage_date].unchanged.add(raw)
+        else:
+            chunk.tallies[repeat.usage_date].quarantined.add(raw)
+            chunk.refusals.append((repeat.usage_date, repeat.refusal))
+    said = {(str(repeat.usage_id), str(repeat.content_hash)) for repeat in chunk.repeats}
+    return {usage_id for usage_id, _ in held & said}
+
+
+# What one delivery says twice and differently cannot be told right from wrong: the first one stays. The same
+# second row must not replace it in the next delivery either, or the two would take turns for ever.
+_CONTRADICTED = text("""
+    SELECT a.*, h.held_cost, h.held_at, q.row AS known,
+        h.batch_id >= :first_batch OR a.usage_id = ANY (CAST(:agreeing AS uuid[])) AS is_contradiction
+    FROM arrived a JOIN held h USING (ordinal)
+    LEFT JOIN usage_quarantine q ON q.source_id = :source_id AND q.external_id = a.external_id
+        AND q.code = :repeated AND q.state IN ('open', 'waived')
+    WHERE NOT h.is_same AND h.is_standing
+      AND (h.batch_id >= :first_batch OR a.usage_id = ANY (CAST(:agreeing AS uuid[])) OR q.row IS NOT NULL)
+    ORDER BY a.ordinal, q.quarantine_id
+""")
+
+
+def _refuse_contradictions(
+    connection: Connection,
+    source_id: int,
+    chunk: Chunk,
+    first_batch_id: int | None,
+    agreeing: Iterable[str],
+) -> None:
+    found = connection.execute(
+        _CONTRADICTED,
+        {"first_batch": first_batch_id or 2**62, "agreeing": list(agreeing), "source_id": source_id,
+         "repeated": REPEATED},
+    ).mappings()  # fmt: skip
+    refused: set[int] = set()
+    for row in found:
+        raw = money.EXACT.add(row["cost"], row["residual"])
+        kept = as_kept({**row, "cost": raw})
+        if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == kept):
+            continue
+        refused.add(row["ordinal"])
+        refusal = _contradiction(chunk.positions[row["ordinal"]], row, kept, raw)
+        chunk.refusals.append((row["usage_date"], refusal))
+        chunk.tallies[row["usage_date"]].quarantined.add(raw)
+    if refused:
+        connection.execute(
+            text("""WITH gone AS (DELETE FROM arrived WHERE ordinal = ANY (:ordinals) RETURNING ordinal)
+                    DELETE FROM held h USING gone WHERE h.ordinal = gone.ordinal"""),
+            {"ordinals": sorted(refused)},
+        )
+
+
+def _contradiction(position: int, row: Any, kept: dict[str, str], raw: Any) -> Refusal:
+    reason = (
+        f"usage {row['external_id']} is delivered twice with different content: with cost {plain(row['held_cost'])} "
+        f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ}, which is kept, and with cost {plain(raw)}; "
+        "find out which is right, then waive this one"
+    )
+    return Refusal(position, row["external_id"], None, REPEATED, reason, kept, raw)

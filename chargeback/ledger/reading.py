@@ -1,0 +1,102 @@
+"""Reading ahead: a delivery becomes chunks while the one before is loaded.
+
+Owns where that is done: beside the loading in a thread, or for a large file in a process of its own,
+for two threads of one Python take turns, and the loading then waits for the reading at every step.
+The process is started anew and asks nothing of its parent but the order, like the one that draws.
+"""
+
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from chargeback.errors import ChargebackError, Unavailable
+from chargeback.ledger.chunks import Chunk, chunks
+from chargeback.sources.contract import Source, Window
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows."""
+
+    name: str
+    source: Source
+    window: Window
+    zone: ZoneInfo
+    batch_records: int
+
+
+def read_ahead(order: Order) -> Generator[Chunk, None, None]:
+    """The chunks of the delivery, the next one being read while the caller loads this one.
+
+    Raises what reading raises; Unavailable where the reading process was killed.
+    """
+    prepared = _from_process(order) if order.source.is_large else _prepared(order)
+    with closing(prepared), ThreadPoolExecutor(1, "reader") as reader:
+        upcoming = reader.submit(next, prepared, None)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = reader.submit(next, prepared, None)
+            yield chunk
+
+
+def _prepared(order: Order) -> Generator[Chunk, None, None]:
+    rows = order.source.read(order.window)
+    yield from chunks(rows, order.name, order.zone, order.batch_records)
+
+
+def _from_process(order: Order) -> Generator[Chunk, None, None]:
+    """The chunks that a child prepares; it ends when its order is read, or when nobody listens any more."""
+    command = [sys.executable, "-m", "chargeback.ledger.reading"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            with suppress(BrokenPipeError), child.stdin:
+                pickle.dump(order, child.stdin)
+            # Pickle reads only what this program wrote, from a pipe nobody else holds.
+            while (found := pickle.load(child.stdout)) is not None:  # noqa: S301
+                if isinstance(found, Exception):
+                    raise found
+                yield found
+        except (EOFError, pickle.UnpicklingError):
+            raise Unavailable(
+                "reader_died",
+                f"The process that read {order.name} ended with status {child.wait()} before it was done; "
+                "what it had read is booked: sync again.",
+            ) from None
+        finally:
+            child.kill()
+
+
+def _serve() -> None:
+    """Be the child: read one order, write its chunks, and None behind the last or the error in its place."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # A parent that was killed reads no more.
+    outgoing, sys.stdout = sys.stdout.buffer, sys.stderr
+    found: Chunk | Exception | None = None
+    try:
+        for found in _prepared(pickle.load(sys.stdin.buffer)):  # noqa: S301
+            pickle.dump(found, outgoing, pickle.HIGHEST_PROTOCOL)
+            outgoing.flush()
+        found = None
+    except ChargebackError as refused:
+        found = refused
+    except Exception:  # noqa: BLE001 - a bug is told to the parent, which fails by it
+        found = RuntimeError(traceback.format_exc())
+    pickle.dump(found, outgoing)
+    outgoing.flush()
+
+
+if __name__ == "__main__":
+    _serve()

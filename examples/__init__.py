@@ -1,0 +1,1 @@
+"""Payers, rules and usage to try Chargeback with; `SOURCE.md` says where each comes from."""

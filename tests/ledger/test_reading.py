@@ -1,0 +1,108 @@
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+import psutil
+import pytest
+
+from chargeback.errors import Invalid, Unavailable
+from chargeback.ledger.chunks import Chunk
+from chargeback.ledger.reading import Order, read_ahead
+from chargeback.sources import delivery, open_source
+from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window
+from chargeback.sources.source_config import SourceConfig
+
+HEADER = (
+    "Call ID,Timestamp,Provider,Model,Agent ID,Prompt Tokens,Completion Tokens,"
+    "Total Tokens,Cost (USD),Operation Type\n"
+)
+
+
+def order(path: Path, batch_records: int = 100) -> Order:
+    source = open_source("cost_tracker", {"path": str(path), "form": "csv"})
+    return Order("tracker", source, Window(None, None), ZoneInfo("UTC"), batch_records)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    path = tmp_path / "usage.csv"
+    rows = (f"call-{n},2026-10-01T00:00:00Z,p,m,a,1,1,2,0.5,query\n" for n in range(250))
+    path.write_text(HEADER + "".join(rows))
+    return path
+
+
+@pytest.fixture
+def in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LARGE_BYTES", 0)
+
+
+def shown(chunk: Chunk) -> tuple[object, ...]:
+    return chunk.size, chunk.rows, dict(chunk.tallies), chunk.months, chunk.positions
+
+
+def reading_child() -> psutil.Process:
+    """The process that reads for this one."""
+    return next(
+        child
+        for child in psutil.Process().children()
+        if "chargeback.ledger.reading" in child.cmdline()
+    )
+
+
+def test_a_process_of_its_own_reads_what_a_thread_reads(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_thread = [shown(chunk) for chunk in read_ahead(order(export))]
+    monkeypatch.setattr(delivery, "LARGE_BYTES", 0)
+    assert [shown(chunk) for chunk in read_ahead(order(export))] == by_thread
+    assert [size for size, *_ in by_thread] == [100, 100, 50]
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(
+    tmp_path: Path, in_a_process: None
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("Call ID,Cost\n")
+    with pytest.raises(Invalid, match="lacks the column 'Timestamp'"):
+        list(read_ahead(order(path)))
+
+
+def test_a_killed_reader_is_told_so_and_a_retry_reads_on(export: Path, in_a_process: None) -> None:
+    reading = read_ahead(order(export, 1))
+    next(reading)
+    reading_child().send_signal(signal.SIGKILL)
+    with pytest.raises(Unavailable, match="The process that read tracker ended with status -9"):
+        list(reading)
+    assert len(list(read_ahead(order(export)))) == 3
+
+
+def test_a_reader_nobody_listens_to_is_gone(export: Path, in_a_process: None) -> None:
+    reading = read_ahead(order(export, 1))
+    next(reading)
+    child = reading_child()
+    reading.close()
+    assert not child.is_running()
+
+
+class Faulty:
+    """A source with a bug in it."""
+
+    kind: ClassVar[str] = "faulty"
+    contract: ClassVar[Contract] = "events"
+    roles: ClassVar[tuple[Role, ...]] = ("allocate",)
+    config_class: ClassVar[type[SourceConfig]] = SourceConfig
+    is_large = True
+
+    def plan(self, window: Window) -> Window:
+        return window
+
+    def read(self, window: Window) -> Iterator[Usage | Refusal]:
+        raise KeyError("total", window)
+
+
+def test_a_bug_while_reading_is_no_refusal() -> None:
+    faulty = Order("tracker", Faulty(), Window(None, None), ZoneInfo("UTC"), 1)
+    with pytest.raises(RuntimeError, match="KeyError"):
+        list(read_ahead(faulty))
