@@ -17,6 +17,7 @@ from tests.conftest import Ledger
 from tests.entrypoints.api import two_teams
 from tests.entrypoints.api.door import Door
 from tests.ledger.books import Books
+from tests.ledger.books import Books
 from tests.ledger.soundness import assert_sound
 from tests.postgres import Server
 
@@ -27,6 +28,12 @@ START_SECONDS = 20
 def app(ledger: Ledger) -> FastAPI:
     """The application, open as long as no token was made."""
     return make_app()
+
+
+@pytest.fixture
+def books(ledger: Ledger) -> Books:
+    """The same ledger from the inside."""
+    return Books(ledger)
 
 
 @contextmanager
