@@ -99,7 +99,7 @@ def name_of(method: str, route: APIRoute) -> str:
     return f"{method} {route.path.removeprefix(ROOT)}"
 
 
-ALL = {name_of(method, route): route for route in routes_of(make_app()) for method in route.methods}
+ALL = {name_of(method, route): route for route in routes_of(make_app()) for method in route.methods or ()}
 GUARDED = [name for name, route in ALL.items() if policies(route) != [Policy.OPEN]]
 
 
