@@ -15,10 +15,10 @@ from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
 from chargeback.ledger.posting import record_id
 from chargeback.ledger.usage_sources import PUSHED
-from chargeback.posted_lines import Row
 from chargeback.posted_usage import Posted
 from chargeback.settings import settings
 from chargeback.sources.contract import Refusal, Usage
+from chargeback.sources.posted_lines import Row
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _correct(operation: dict[str, Any]) -> None:
-    """Every refusal is ours: 422 is answered as 400."""
+    """Every refusal is ours: 422 is answered as 400. The summary is the first sentence of what is said."""
+    operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
     operation["responses"].pop("422", None)
     operation["operationId"] = operation["operationId"].partition("_api_chargeback")[0]

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from chargeback.ledger.shares import ShareName
+from chargeback.periods import Period
 from entrypoints.api import document
 from entrypoints.api.access import Anyone
 from entrypoints.api.answers import answer
@@ -77,8 +79,8 @@ _EXAMPLES = {
     "team_id": "team-123",
     "user_id": "user-456",
     "rule_id": "team-equal-split",
-    "invoice_id": "INV-20240201-0001",
-    "allocation_id": "ALLOCATION_ID",
+    "invoice_id": "INV-20240101-0001",
+    "allocation_id": str(ShareName("by_usage", "team-123", "user-456", Period.month("2024-01"))),
 }
 
 
@@ -92,17 +94,18 @@ def command(method: str, path: str, said: dict[str, Any], base: str) -> str:
         elif parameter.get("required"):
             asked.append(f"{name}={_EXAMPLES.get(name, name.upper())}")
     url = base + path + ("?" + "&".join(asked) if asked else "")
-    parts = ["curl"] if method == "GET" else [f"curl -X {method}"]
-    parts.append(f"'{url}'")
-    content = said.get("requestBody", {}).get("content", {})
+    verb = "curl" if method == "GET" else f"curl -X {method}"
+    out = " -o invoice.pdf" if path.endswith("/pdf") else ""
+    return f"{verb} '{url}'{out}" + _body(said.get("requestBody", {}).get("content", {}))
+
+
+def _body(content: dict[str, Any]) -> str:
+    """The rest of a command that sends the first kind of body there is an example of."""
     for media_type, body in content.items():
-        example = body.get("example", {})
-        written = example if isinstance(example, str) else json.dumps(example)
-        flag = "--data-binary" if isinstance(example, str) else "-d"
-        quoted = written.replace("'", "'\\''").rstrip("\n")
-        quote = f"$'{quoted}'".replace("\n", "\\n") if "\n" in quoted else f"'{quoted}'"
-        parts.append(f"-H 'Content-Type: {media_type}' {flag} {quote}")
-        break
-    if path.endswith("/pdf"):
-        parts.append("-o invoice.pdf")
-    return " \\\n  ".join(parts)
+        example = body["example"]
+        if isinstance(example, str):
+            lines = example.rstrip("\n").replace("\n", "\\n")
+            return f" \\\n  -H 'Content-Type: {media_type}' --data-binary $'{lines}'"
+        written = json.dumps(example).replace("'", "'\\''")
+        return f" \\\n  -H 'Content-Type: {media_type}' -d '{written}'"
+    return ""

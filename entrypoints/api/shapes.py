@@ -42,7 +42,7 @@ class UsageIn(_In):
         extra="forbid",
         json_schema_extra={"example": {
             "team_id": "team-123", "user_id": "user-456", "agent_id": "agent-789", "resource_type": "query",
-            "quantity": 100.0, "cost_usd": 5.50, "usage_id": "call-1", "metadata": {"database": "analytics_db"}}},
+            "quantity": 100.0, "cost_usd": 5.50, "timestamp": "2024-01-15T12:00:00Z"}},
     )  # fmt: skip
 
     cost_usd: NumberIn
@@ -313,7 +313,8 @@ class InvoiceIn(_In):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"example": {
-            "team_id": "team-123", "period_start": "2024-01-01T00:00:00Z", "period_end": "2024-01-31T23:59:59Z"}},
+            "team_id": "team-123", "period_start": "2024-01-01T00:00:00Z", "period_end": "2024-01-31T23:59:59Z",
+            "invoice_number": "INV-20240101-0001"}},
     )  # fmt: skip
 
     period_start: When

@@ -15,11 +15,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
-from chargeback import clock, exact_json, posted_lines
+from chargeback import clock, exact_json
 from chargeback.errors import Invalid, TooLarge, UnsupportedMedia
 from chargeback.ledger import post_batches
-from chargeback.posted_lines import Row
 from chargeback.quoting import quoted
+from chargeback.sources import posted_lines
+from chargeback.sources.posted_lines import Row
 from entrypoints.api import shapes
 from entrypoints.api.access import Runner
 from entrypoints.api.answers import JSON

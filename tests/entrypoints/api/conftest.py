@@ -17,7 +17,6 @@ from tests.conftest import Ledger
 from tests.entrypoints.api import two_teams
 from tests.entrypoints.api.door import Door
 from tests.ledger.books import Books
-from tests.ledger.books import Books
 from tests.ledger.soundness import assert_sound
 from tests.postgres import Server
 

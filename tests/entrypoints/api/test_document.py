@@ -1,11 +1,15 @@
 """The OpenAPI document and its page: true to the routes, and shown without any other host."""
 
 import re
+import subprocess
+from pathlib import Path
 
 from fastapi import FastAPI
 
+from chargeback.settings import ROOT
 from entrypoints.api.document import openapi
 from entrypoints.api.page import operations
+from entrypoints.api.readme import BASE, section
 from tests.entrypoints.api.door import Door
 
 GUIDES = {
@@ -35,3 +39,21 @@ def test_the_page_shows_every_endpoint_and_asks_no_other_host(door: Door) -> Non
     for one in operations(door.client.get("/openapi.json").json(), ""):
         assert one.path in page.text
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+
+
+def test_the_readme_lists_every_endpoint_as_the_document_does() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert section() in text, "put in what `python -m entrypoints.api.readme` prints"
+
+
+def test_every_command_of_the_readme_works_in_its_order(address: str, tmp_path: Path) -> None:
+    commands = section().removeprefix("```sh\n").removesuffix("```\n")
+    found = re.split(r"^# .*\n", commands.replace(BASE, address), flags=re.MULTILINE)[1:]
+    assert len(found) >= 22
+    for command in found:
+        done = subprocess.run(
+            ["bash", "-c", f"{command.strip()} -s -w '%{{stderr}}%{{http_code}}' --noproxy '*'"],
+            capture_output=True, text=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.stderr in ("200", "201"), (command, done.stdout)
+    assert (tmp_path / "invoice.pdf").read_bytes().startswith(b"%PDF-")
