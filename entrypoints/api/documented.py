@@ -25,7 +25,8 @@ Answers = dict[int | str, dict[str, Any]]
 
 def answers(model: type[BaseModel], errors: tuple[int, ...], *statuses: int) -> Answers:
     """The answers of a route: `model` with each of `statuses` (200 where none is given), and its errors."""
-    good: Answers = {status: {"model": model} for status in statuses or (200,)}
+    said = (model.__doc__ or "").partition("\n")[0]
+    good: Answers = {status: {"model": model, "description": said} for status in statuses or (200,)}
     return good | {status: {"model": Problem, "description": _WHY[status]} for status in errors}
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document, and a page that shows it to people without asking any other host for anything."""
 
 import json
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -36,9 +37,19 @@ async def docs(request: Request) -> Response:
     page = _TEMPLATES.get_template("docs.html").render(
         title=described["info"]["title"],
         description=described["info"]["description"],
-        operations=operations(described, base),
+        subjects=[
+            (name, list(found)) for name, found in groupby(operations(described, base), _subject)
+        ],
     )
     return HTMLResponse(page)
+
+
+class Field(NamedTuple):
+    """One thing a request may say: a parameter of its path or query, or a field of its body."""
+
+    name: str
+    place: str
+    what: str
 
 
 class Operation(NamedTuple):
@@ -49,9 +60,13 @@ class Operation(NamedTuple):
     subject: str
     summary: str
     description: str
-    parameters: list[dict[str, Any]]
+    fields: list[Field]
     answers: list[tuple[str, str]]
     command: str
+
+
+def _subject(one: Operation) -> str:
+    return one.subject
 
 
 def operations(described: dict[str, Any], base: str) -> list[Operation]:
@@ -62,14 +77,54 @@ def operations(described: dict[str, Any], base: str) -> list[Operation]:
             path,
             said.get("tags", ["server"])[0],
             said["summary"],
-            said.get("description", ""),
-            said.get("parameters", []),
-            [(status, one["description"]) for status, one in said["responses"].items()],
+            said["description"].partition("\n")[2].strip(),
+            [*_parameters(said), *_body_fields(said)],
+            sorted((status, one["description"]) for status, one in said["responses"].items()),
             command(method.upper(), path, said, base),
         )
         for path, methods in described["paths"].items()
         for method, said in methods.items()
     ]
+
+
+def _parameters(said: dict[str, Any]) -> list[Field]:
+    return [
+        Field(one["name"], _placed(one["in"], one.get("required", False)), _what(one))
+        for one in said.get("parameters", [])
+    ]
+
+
+def _body_fields(said: dict[str, Any]) -> list[Field]:
+    content = said.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    required = schema.get("required", [])
+    return [
+        Field(name, _placed("body", name in required), _what(one))
+        for name, one in schema.get("properties", {}).items()
+    ]
+
+
+def _placed(place: str, is_required: bool) -> str:
+    return f"{place}, required" if is_required else place
+
+
+def _what(one: dict[str, Any]) -> str:
+    """What is said of a field; where nothing is, what kind of value it takes."""
+    schema = one.get("schema", one)
+    return str(one.get("description") or schema.get("description") or _kind(schema))
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{word}`" for word in schema["enum"])
+    kinds = [part.get("type") for part in schema.get("anyOf", [schema])]
+    words = {
+        "string": "text",
+        "array": "list",
+        "boolean": "true or false",
+        "integer": "whole number",
+    }
+    return " or ".join(words.get(kind, kind) for kind in kinds if kind and kind != "null")
 
 
 _EXAMPLES = {
