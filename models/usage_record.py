@@ -56,9 +56,11 @@ class UsageRecord(Base):
         Index(
             "usage_of_cell",
             "usage_date",
-            text("coalesce(agent_id, '')"),
-            text("coalesce(user_id, '')"),
-            text("coalesce(team_id, '')"),
+            # As Postgres writes it, so that Alembic sees that they are the same.
+            text(
+                "hashtextextended((COALESCE(agent_id, ''::text) || COALESCE(user_id, ''::text)) "
+                "|| COALESCE(team_id, ''::text), 0::bigint)"
+            ),
         ),
         {"postgresql_partition_by": "RANGE (usage_at)"},
     )

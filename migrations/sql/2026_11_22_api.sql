@@ -15,8 +15,9 @@ CREATE UNIQUE INDEX one_open_batch ON usage_batches (source_id, delivery) WHERE 
 
 -- The records of a batch, of a stretch of time and of a cell, and the cells of a team and of a user.
 CREATE INDEX usage_by_batch ON usage_records USING brin (batch_id, usage_at) WITH (autosummarize = on, pages_per_range = 32);
-CREATE INDEX usage_of_cell ON usage_records
-    (usage_date, (coalesce(agent_id, '')), (coalesce(user_id, '')), (coalesce(team_id, '')));
+-- By a hash of the names: three of them may be longer than an index entry.
+CREATE INDEX usage_of_cell ON usage_records (usage_date, hashtextextended(
+    coalesce(agent_id, '') || coalesce(user_id, '') || coalesce(team_id, ''), 0));
 CREATE INDEX cells_of_team ON pool_cells (team_id);
 CREATE INDEX cells_of_user ON pool_cells (user_id);
 
@@ -64,6 +65,10 @@ SELECT c.cell_id, c.pool_id, r.usage_id, r.revision, r.external_id, r.source_id,
        r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
 FROM seen_cells c JOIN usage_records r ON r.batch_id = c.batch_id
     AND r.usage_date = c.usage_date AND r.charge_date = c.charge_date
+    AND hashtextextended(
+        coalesce(r.agent_id, '') || coalesce(r.user_id, '') || coalesce(r.team_id, ''), 0)
+      = hashtextextended(
+        coalesce(c.agent_id, '') || coalesce(c.user_id, '') || coalesce(c.given_team_id, ''), 0)
     AND coalesce(r.agent_id, '') = coalesce(c.agent_id, '') AND coalesce(r.user_id, '') = coalesce(c.user_id, '')
     AND coalesce(r.team_id, '') = coalesce(c.given_team_id, '') AND coalesce(r.account_id, '') = coalesce(c.account_id, '')
     AND coalesce(r.owner_tag, '') = coalesce(c.owner_tag, '') AND coalesce(r.sku, '') = coalesce(c.sku, '')

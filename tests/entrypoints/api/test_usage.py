@@ -130,3 +130,12 @@ def test_a_body_of_another_kind_or_size_is_refused(door: Door) -> None:
     door.ask("POST", "/usage", 415, content="a=1", headers={"Content-Type": "text/plain"})
     door.ask("POST", "/usage", 415, content=b"x", headers={"Content-Encoding": "gzip"})
     door.post("/usage", b" " * (10 * 2**20 + 1), 413)
+
+
+def test_names_may_be_as_long_as_they_may_in_any_script(door: Door) -> None:
+    long = {name: "\N{ABACUS}" * 255 for name in ("team_id", "user_id", "agent_id", "usage_id")}
+    door.use("2", **long)
+    door.post("/allocate", JANUARY)
+    assert door.get("/usage", team_id=long["team_id"])["usage"][0]["usage_id"] == long["usage_id"]
+    (share,) = door.post("/allocate", JANUARY)["allocations"]
+    assert door.get(f"/allocations/{share['allocation_id']}/usage")["usage"][0]["cost_usd"] == 2
