@@ -18,8 +18,9 @@ from fastapi.routing import APIRoute
 from chargeback import rules
 from chargeback.ledger import rulebook, tokens
 from chargeback.ledger.database import transaction
-from entrypoints.api.access import ALLOWED, Needs, Policy, Reader, Role
+from entrypoints.api.access import ALLOWED, Needs, Policy, Reader
 from entrypoints.api.app import make_app
+from models.enums import TokenRole as Role
 from tests.conftest import Ledger
 from tests.entrypoints.api.conftest import served
 from tests.entrypoints.api.door import ROOT
@@ -99,7 +100,11 @@ def name_of(method: str, route: APIRoute) -> str:
     return f"{method} {route.path.removeprefix(ROOT)}"
 
 
-ALL = {name_of(method, route): route for route in routes_of(make_app()) for method in route.methods or ()}
+ALL = {
+    name_of(method, route): route
+    for route in routes_of(make_app())
+    for method in route.methods or ()
+}
 GUARDED = [name for name, route in ALL.items() if policies(route) != [Policy.OPEN]]
 
 
