@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from models.enums import RuleType
 
 EntityType = Literal["team", "user"]
-SPLITS: Final = frozenset({RuleType.FIXED_SPLIT, RuleType.EQUAL_SPLIT})
+SPLITS: Final = frozenset({RuleType.FIXED_SPLIT, RuleType.EQUAL_SPLIT, RuleType.PROPORTIONAL})
 ALWAYS_FROM, ALWAYS_TO = date.min, date.max
 
 
@@ -32,11 +32,26 @@ class Criteria(NamedTuple):
         return sum(map(bool, self))
 
 
+class Driver(NamedTuple):
+    """What a `proportional` rule divides by: a quantity of these, or direct cost where nothing is named."""
+
+    source: str | None = None
+    resource_type: str | None = None
+    unit: str | None = None
+
+    def __str__(self) -> str:
+        named = [
+            f"{name.replace('_', ' ')} {value}" for name, value in self._asdict().items() if value
+        ]
+        return f"quantity of {', '.join(named)}" if named else "direct cost"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One version of an allocation rule; once used it is never edited, an edit is a new version.
 
     `user_ids` are as given: the receivers of an `equal_split`, a criterion of the direct types.
+    A rule of a later `stage` takes, instead of cells, what the stages before it gave to `team_id`.
     Valid from `valid_from` up to, and without, `valid_to`. `is_closing` marks a deletion.
     """
 
@@ -61,6 +76,8 @@ class Rule:
     valid_from: date = ALWAYS_FROM
     valid_to: date = ALWAYS_TO
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    stage: int = 1
+    driver: Driver | None = None
 
     @property
     def criteria(self) -> Criteria:

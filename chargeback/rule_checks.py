@@ -36,10 +36,50 @@ def check(rule: Rule) -> None:
         _ignored(rule, "split_percentages", "a fixed_split")
     if rule.rule_type is RuleType.EQUAL_SPLIT:
         _check_equal_split(rule)
-    elif rule.entity_ids:
-        _ignored(rule, "entity_ids", "an equal_split")
+    elif rule.entity_ids and rule.rule_type is not RuleType.PROPORTIONAL:
+        _ignored(rule, "entity_ids", "an equal_split or a proportional")
+    if rule.rule_type is RuleType.PROPORTIONAL and rule.user_ids:
+        refuse(
+            rule.rule_id,
+            "receivers_given_twice",
+            "proportional charges those in entity_ids, so user_ids means nothing to it",
+            "list users in entity_ids, or write match.user_ids to take the cost of some users only",
+        )
     if rule.rule_type not in SPLITS:
         _check_direct(rule)
+    if rule.stage > 1:
+        _check_later_stage(rule)
+
+
+def _check_later_stage(rule: Rule) -> None:
+    """A later stage takes what was given to a team: it has no users, agents or accounts to ask for."""
+    if rule.rule_type not in SPLITS:
+        refuse(
+            rule.rule_id,
+            "stage_not_for_type",
+            f"{rule.rule_type} leaves cost where it is and passes nothing on in stage {rule.stage}",
+            "make it a fixed_split, an equal_split or a proportional, or leave stage out",
+        )
+    if rule.team_id is None:
+        refuse(
+            rule.rule_id,
+            "team_id_missing",
+            f"a rule of stage {rule.stage} passes on what one team was given",
+            "name that team in team_id",
+        )
+    criteria = {
+        "user_ids": rule.match_user_ids,
+        "agent_ids": rule.agent_ids,
+        "account_ids": rule.account_ids,
+    }
+    for name, values in criteria.items():
+        if values:
+            refuse(
+                rule.rule_id,
+                "field_not_for_stage",
+                f"match.{name} means nothing in stage {rule.stage}, which takes a team's cost and no usage",
+                "leave it out, or narrow the rule by match.resource_types",
+            )
 
 
 def _ignored(rule: Rule, name: str, owner: str) -> NoReturn:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NoReturn, cast
 
 from chargeback import money, periods
+from chargeback.driver_reading import read_driver
 from chargeback.errors import Invalid
 from chargeback.quoting import quoted
 from chargeback.rule import ALWAYS_FROM, ALWAYS_TO, EntityType, Rule
@@ -23,6 +24,7 @@ MOST_RECEIVERS = 1_000
 MOST_CRITERIA = 10_000
 LONGEST_ID = 255
 LARGEST_PRIORITY = 1_000_000
+LAST_STAGE = 9
 _TYPES: Final = tuple(kind for kind in RuleType if kind is not RuleType.UNATTRIBUTED)
 _FIELDS: Final = (
     "rule_id",
@@ -34,6 +36,8 @@ _FIELDS: Final = (
     "user_ids",
     "entity_ids",
     "split_percentages",
+    "driver",
+    "stage",
     "priority",
     "valid_from",
     "valid_to",
@@ -49,13 +53,16 @@ def parse(spec: Mapping[str, Any]) -> Rule:
     Percentages come as text, int or Decimal; a reader of JSON or YAML must not make them floats.
     """
     reader = _Reader(spec)
+    rule_type = reader.rule_type()
     rule = Rule(
         rule_id=reader.rule_id,
-        rule_type=reader.rule_type(),
+        rule_type=rule_type,
         name=reader.text("name", spec.get("name")) or reader.rule_id,
         description=reader.text("description", spec.get("description")),
         enabled=reader.flag("enabled", default=True),
-        priority=reader.priority(),
+        priority=reader.whole("priority", 100, 0, LARGEST_PRIORITY),
+        stage=reader.whole("stage", 1, 1, LAST_STAGE),
+        driver=read_driver(reader.rule_id, rule_type, spec.get("driver")),
         team_id=reader.optional_id("team_id"),
         user_ids=reader.ids("user_ids", MOST_RECEIVERS),
         match_user_ids=reader.match_ids("user_ids"),
@@ -157,16 +164,16 @@ class _Reader:
             self.refuse("field_invalid", f"{name} is {quoted(value)}", "write true or false")
         return value
 
-    def priority(self) -> int:
-        value = self.spec.get("priority")
+    def whole(self, name: str, default: int, first: int, last: int) -> int:
+        value = self.spec.get(name)
         if value is None:
-            return 100
+            return default
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if not is_whole or not 0 <= value <= LARGEST_PRIORITY:
+        if not is_whole or not first <= value <= last:
             self.refuse(
                 "field_invalid",
-                f"priority is {quoted(value)}",
-                f"write a whole number from 0 (first) to {LARGEST_PRIORITY}",
+                f"{name} is {quoted(value)}",
+                f"write a whole number from {first} (first) to {last}",
             )
         return cast(int, value)
 

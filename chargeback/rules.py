@@ -5,22 +5,24 @@ cells is tested against it) and the receivers of a shared cost. Reading a rule i
 offered here as `parse`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import NamedTuple
 
 from chargeback import money
 from chargeback.errors import Invalid
-from chargeback.rule import SPLITS, Criteria, EntityType, Rule
+from chargeback.rule import SPLITS, Criteria, Driver, EntityType, Rule
 from chargeback.rule_reading import parse
 from models.enums import RuleType
 
 __all__ = [
     "Criteria",
+    "Driver",
     "EntityType",
     "Receiver",
     "Rule",
+    "by_driver",
     "by_team_receivers",
     "in_force",
     "order",
@@ -87,10 +89,11 @@ def _is_among(value: str | None, wanted: tuple[str, ...]) -> bool:
 
 
 def receivers(rule: Rule, teams: AbstractSet[str], users: AbstractSet[str]) -> tuple[Receiver, ...]:
-    """Who a `fixed_split` or `equal_split` charges, each alone, ordered as the rule lists them.
+    """Who a split names to be charged, each alone, ordered as the rule lists them.
 
     `teams` and `users` are the registered ids: they tell what an entity is where the rule does not.
-    Percentages become whole weights, exactly; an equal split weighs each as 1.
+    Percentages become whole weights, exactly; an equal split weighs each as 1, as does a proportional one,
+    whose weights are of a month and come with `by_driver`.
     Raises Invalid (`entity_type_missing`) when an entity is registered as both or as neither.
     """
     if rule.rule_type not in SPLITS:
@@ -138,3 +141,22 @@ def by_team_receivers(
     """
     sharers = sorted(set(members) or set(seen_users))
     return tuple(Receiver(team_id, user, 1) for user in sharers) or (Receiver(team_id, None, 1),)
+
+
+def by_driver(
+    listed: Sequence[Receiver], weights: Mapping[Receiver, int], nobody: Receiver
+) -> tuple[tuple[Receiver, ...], str | None]:
+    """Who bears the cost of a `proportional` rule, each by its driver; and the reason where nobody has any.
+
+    Units: `weights` in 10⁻¹⁸, by receivers of weight 1; the others have none. Below zero counts as zero.
+    `listed` are those the rule names; where it names nobody, everybody with a weight is meant. Where all
+    weights are zero those listed bear equal parts, or `nobody` bears it: no pool stops a day.
+    """
+    meant = listed or sorted(weights, key=lambda r: (r.team_id or "", r.user_id or ""))
+    weighed = [r._replace(weight=max(0, weights.get(r._replace(weight=1), 0))) for r in meant]
+    if any(receiver.weight for receiver in weighed):
+        return tuple(receiver for receiver in weighed if receiver.weight), None
+    if listed:
+        equal = tuple(receiver._replace(weight=money.UNIT) for receiver in listed)
+        return equal, "nobody listed has a driver above zero that month, so all bear equal parts"
+    return (nobody._replace(weight=money.UNIT),), "nobody has a driver above zero that month"

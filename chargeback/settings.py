@@ -7,6 +7,7 @@ outside the ledger.
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, field_validator
@@ -93,6 +94,32 @@ class Settings(BaseSettings):
     journal_cost_center: str = Field(
         "SHARED", description="The provider's cost centre, which is credited."
     )
+    smtp_host: str | None = Field(
+        None, description="Mail server that invoices are sent through; none: no mail."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to the mail server is encrypted."
+    )
+    smtp_user: str | None = Field(None, description="Who signs in at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="With what.")
+    mail_from: str = Field(
+        "chargeback@localhost", description="The address that invoices are mailed from."
+    )
+    webhook_url: str | None = Field(
+        None, description="Where programs are told of documents; none: nowhere."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs webhooks (Standard Webhooks): whsec_ and base64."
+    )
+    deliver_within_days: int = Field(
+        7, ge=0, description="A document issued longer ago is not sent by itself."
+    )
+    reminder_days: str = Field(
+        "7,21",
+        pattern=r"^(\d{1,4}(,\d{1,4})*)?$",
+        description="Days past due of reminders, once each.",
+    )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
     )
@@ -111,6 +138,11 @@ class Settings(BaseSettings):
         if zone not in available_timezones():
             raise ValueError(f"{zone!r} is no IANA time zone; write one like 'Europe/Amsterdam'")
         return zone
+
+    @property
+    def reminder_ages(self) -> tuple[int, ...]:
+        """The days past due at which a payer is reminded."""
+        return tuple(sorted(int(days) for days in self.reminder_days.split(",") if days))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -116,6 +116,19 @@ class AllocationRow:
 
 
 @dataclass(frozen=True)
+class AdjustmentRow:
+    """A line of a document that bills no usage of its period: late, corrected or shared anew; `amount` as printed."""
+
+    number: str
+    description: str
+    resource_type: str
+    unit: str
+    quantity: Decimal
+    exact: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
 class InvoiceRow:
     """A document in a list."""
 
@@ -217,3 +230,4 @@ class ReportView:
     total_cost: Decimal
     previous_period: Period
     previous_total_cost: Decimal
+    adjustments: tuple[AdjustmentRow, ...] = ()

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from chargeback.documents import wording
 from chargeback.ledger.reconcile import Reconciliation, SourceReconciliation
-from chargeback.ledger.standing import Standing
+from chargeback.ledger.standing import Remark, Standing
 from chargeback.views import InvoiceRow
 from entrypoints import showing
 from models.enums import DocumentKind
@@ -43,8 +43,8 @@ def _payer(row: InvoiceRow) -> str:
     return " / ".join(filter(None, [row.team_id, row.user_id])) or "all payers"
 
 
-def show_reconciliation(found: Reconciliation) -> None:
-    """Show per source what came in and where it is, and per document what rounding did."""
+def show_reconciliation(found: Reconciliation, has_payers: bool = False) -> None:
+    """Show per source what came in and where it is, per document what rounding did, and the payers if asked for."""
     if not found.sources:
         showing.say("There is no source yet; add one with `chargeback sources add`.")
     for source in found.sources:
@@ -54,6 +54,8 @@ def show_reconciliation(found: Reconciliation) -> None:
                       title=f"{source.source}, {found.period.label}: where it went")  # fmt: skip
     if found.documents:
         _show_rounding(found)
+    if has_payers:
+        _show_payers(found)
     if found.difference == 0:
         showing.say(
             "Difference: 0. Everything that came in is accounted for, to the last digit.", "green"
@@ -78,9 +80,24 @@ def _show_rounding(found: Reconciliation) -> None:
     showing.say(f"Rounding of all documents: {total} {found.currency}, at most {bound}.")
 
 
+def _show_payers(found: Reconciliation) -> None:
+    amounts = ["bears", "billed", "credited", "written off", "not yet invoiced"]
+    showing.table([
+        {"payer": str(one.payer or "nobody"), "bears": one.borne, "billed": one.billed, "credited": one.credited,
+         "written off": one.written_off, "not yet invoiced": one.waiting,
+         "difference": _difference(one.difference)}
+        for one in found.payers
+    ], right=[*amounts, "difference"], title=f"Who bears {found.period.label}, and was billed for it")  # fmt: skip
+
+
 def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
     return [
         {"": "received", "rows": source.received.rows, currency: source.received.amount},
+        {
+            "": "taken back, as changed or withdrawn",
+            "rows": source.reversed.rows,
+            currency: source.reversed.amount,
+        },
         {"": "in the ledger", "rows": source.ledger.rows, currency: source.ledger.amount},
         {"": "residual beyond 18 decimals", "rows": None, currency: source.residual},
         {"": "in quarantine", "rows": source.quarantined.rows, currency: source.quarantined.amount},
@@ -147,5 +164,11 @@ def _waiting(found: Standing) -> list[tuple[str, str]]:
         (found.days_to_allocate, f"{found.days_to_allocate} days that have changed: `chargeback allocate`"),
         (found.not_allocated, f"{no_pool} is not allocated yet"),
         (found.unattributed, f"{nobody} has no owner and is billed to nobody"),
+        *((one.days, _remark(one, found.currency)) for one in found.remarks),
     ]  # fmt: skip
     return [(sentence, "yellow") for waits, sentence in every if waits] or [("nothing", "green")]
+
+
+def _remark(one: Remark, currency: str) -> str:
+    """Why a rule's cost was not divided as it says."""
+    return f"rule {one.rule_id}: {one.reason} ({wording.exact(one.cost)} {currency} in {one.days} days)"

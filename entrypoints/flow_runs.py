@@ -179,7 +179,8 @@ def _synced(counts: Mapping[str, Any]) -> str:
     cost = wording.exact(Decimal(counts["new_cost"]))
     return (
         f"Read {counts['source']}: {counts['received']} rows, {counts['new']} of them new, "
-        f"{counts['unchanged']} held already, {counts['quarantined']} refused; {cost} booked"
+        f"{counts['unchanged']} held already, {counts['changed']} changed, {counts['quarantined']} refused; "
+        f"{cost} booked"
     )
 
 
@@ -202,6 +203,7 @@ WORDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     ),
     "sync_source": ("Reading a cost tracker", _synced),
     "allocate_costs": ("Allocating", _allocated),
+    "reallocate_costs": ("Sharing billed cost anew", lambda c: f"Shared {c['moved_cost']} anew"),
     "draft_invoices": ("Drafting the invoices", _drafted),
     "issue_invoices": ("Issuing the invoices", lambda c: f"Issued {c['issued']} invoices"),
     "publish_invoices": (

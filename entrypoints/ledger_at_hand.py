@@ -25,12 +25,18 @@ log = logging.getLogger("chargeback.ledger_at_hand")
 
 
 @contextlib.contextmanager
-def ledger_at_hand() -> Iterator[None]:
-    """A reachable ledger at the newest schema, for the time of the block.
+def ledger_at_hand(dry_run: bool = False) -> Iterator[None]:
+    """A reachable ledger at the newest schema, for the time of the block; with `dry_run` it keeps nothing of it.
 
     The embedded Postgres is started where nothing is configured, and stopped again by the last command
     that uses it. Raises Refused where a configured ledger's schema is another version's.
     """
+    with _reachable(), database.rehearsal() if dry_run else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _reachable() -> Iterator[None]:
     if settings().database_url is None:
         with _embedded(settings().home.resolve()):
             yield

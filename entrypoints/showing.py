@@ -29,7 +29,7 @@ from chargeback.periods import Period
 
 WIDTH_WITHOUT_TERMINAL = 200
 _WORD = re.compile(r"\S{0,32}")
-_NUMBER = re.compile(r"(-?[\d,]+(\.\d+)?)?")
+_NUMBER = re.compile(r"([-+]?[\d,]+(\.\d+)?)?")
 STATUS_STYLES = {"paid": "green", "sent": "cyan", "overdue": "bold red", "cancelled": "dim",
                  "draft": "yellow", "pending": "yellow"}  # fmt: skip
 
@@ -62,6 +62,16 @@ def say(sentence: str | Text, style: str = "") -> None:
     """Show a sentence; long ones are not cut, so that paths can be copied."""
     shown = sentence if isinstance(sentence, Text) else Text(inert(sentence), style)
     screen().print(shown, soft_wrap=True)
+
+
+def warn(sentence: str) -> None:
+    """Show a sentence beside the answer, so that programs that read the answer do not read it."""
+    beside().print(Text(inert(sentence), "yellow"), soft_wrap=True)
+
+
+def say_dry_run() -> None:
+    """Say that what was shown would be so, and is not."""
+    say("Dry run: nothing was booked.", "bold yellow")
 
 
 def heading(words: str) -> None:

@@ -25,18 +25,20 @@ def usage_sync(
         label = asked_period(period).label if period else None
         rows = [sync_source(name, label) for name in names]
         _tell(record, rows)
-    return record.state(f"{record.counts['new']} new usage records")
+    return record.state(
+        f"{record.counts['new']} new usage records, {record.counts['changed']} changed"
+    )
 
 
 def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
     record.counts = {
         name: sum(row[name] for row in rows)
-        for name in ("received", "new", "unchanged", "quarantined")
+        for name in ("received", "new", "unchanged", "changed", "quarantined")
     }
     for row in rows:
         record.say(
             f"{row['source']}: received {row['received']} rows, {row['new']} new, {row['unchanged']} already held, "
-            f"{row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
+            f"{row['changed']} changed since, {row['quarantined']} refused; {row['new_cost'].normalize():f} booked"
         )
         if row["quarantined"]:
             record.need_a_person(

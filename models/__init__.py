@@ -10,6 +10,7 @@ from models.base import Base
 from models.billing_run import BillingRun
 from models.billing_step import BillingStep
 from models.cost_pool import CostPool
+from models.delivery import Delivery
 from models.document import Document
 from models.idempotency_key import IdempotencyKey
 from models.invoice import Invoice
@@ -19,8 +20,10 @@ from models.line_allocation import LineAllocation
 from models.membership import Membership
 from models.number_counter import NumberCounter
 from models.ownership import Ownership
+from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
 from models.reallocation import Reallocation
+from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.team import Team
 from models.usage_batch import UsageBatch
@@ -43,6 +46,7 @@ __all__ = [
     "BillingRun",
     "BillingStep",
     "CostPool",
+    "Delivery",
     "Document",
     "IdempotencyKey",
     "Invoice",
@@ -52,8 +56,10 @@ __all__ = [
     "Membership",
     "NumberCounter",
     "Ownership",
+    "PoolAllocation",
     "PoolCell",
     "Reallocation",
+    "RetiredPoolAllocation",
     "RetiredPoolCell",
     "Team",
     "UsageBatch",

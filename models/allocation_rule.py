@@ -15,6 +15,8 @@ class AllocationRule(Base):
     A version is never edited, an edit makes the next one. The smaller `priority` takes first.
     A closing version ends its rule. `receivers` is who a split charges, resolved when the version
     was made: [[team or null, user or null, weight], …].
+    A later `stage` takes what the stages before it gave to `team_id`. `driver` is what a proportional rule
+    divides by: {} for direct cost, else a quantity's source, resource type and unit.
     Units: `split_percentages` payer to percentage, as text; `valid_from` and `valid_to` half-open.
     """
 
@@ -44,5 +46,7 @@ class AllocationRule(Base):
     metadata_: Mapped[Json] = mapped_column("metadata", server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     created_by: Mapped[str]
+    stage: Mapped[Number] = mapped_column(server_default=text("1"))
+    driver: Mapped[Json] = mapped_column(nullable=True)
 
     __table_args__ = (UniqueConstraint("rule_id", "version"),)

@@ -27,6 +27,7 @@ Sign = Annotated[int, mapped_column(SmallInteger)]
 Json = Annotated[Any, mapped_column(JSONB)]
 
 _WORDS = (
+    enums.DeliveryState,
     enums.DocumentKind,
     enums.InvoiceStatus,
     enums.LineCause,

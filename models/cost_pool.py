@@ -15,6 +15,8 @@ class CostPool(Base):
 
     A retired pool was billed, cancelled and replaced: it stays so that the cancelled invoice can be
     explained, and counts nowhere else. Usage after a pool was billed makes the next `generation`.
+    A later stage's pool takes allocations instead of cells. `remark` says why a pool was not divided as its
+    rule says.
     What corrects a billed pool, `of_pool_id`, is a pool of its own: a reversal is shared as that pool was,
     a replacement as rules and owners now say; both of one reallocation where no usage changed.
     Units: `cost` in the ledger's currency; `quantity` in `unit`.
@@ -35,6 +37,7 @@ class CostPool(Base):
     record_count: Mapped[int]
     split_digest: Mapped[UUID | None]
     retired_at: Mapped[datetime | None]
+    remark: Mapped[str | None]
     kind: Mapped[PoolKind] = mapped_column(server_default=text("'usage'"))
     of_pool_id: Mapped[int | None]
     reallocation_id: Mapped[int | None] = mapped_column(ForeignKey("reallocations.reallocation_id"))

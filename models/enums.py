@@ -61,6 +61,7 @@ class RuleType(StrEnum):
     BY_USER = "by_user"
     FIXED_SPLIT = "fixed_split"
     EQUAL_SPLIT = "equal_split"
+    PROPORTIONAL = "proportional"
     UNATTRIBUTED = "unattributed"
 
 
@@ -94,3 +95,11 @@ class TokenRole(StrEnum):
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
+
+
+class DeliveryState(StrEnum):
+    """Where a message stands: it waits or is tried again, it went out, or nobody will take it."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"

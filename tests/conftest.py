@@ -6,7 +6,7 @@ A missing Postgres fails the tests, it never skips them.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,26 @@ def ledger(
     database.engine(fresh.url).dispose()
     database.engine.cache_clear()
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def another_ledger(
+    postgres: Server, template: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Ledger]]:
+    """Makes further fresh ledgers; the settings point to the newest."""
+    made: list[str] = []
+
+    def make() -> Ledger:
+        made.append(postgres.create_database(template))
+        fresh = Ledger(postgres.url(made[-1], "chargeback_app"), postgres.url(made[-1]))
+        monkeypatch.setenv("CHARGEBACK_DATABASE_URL", fresh.url)
+        settings.cache_clear()
+        return fresh
+
+    yield make
+    for name in made:
+        database.engine(postgres.url(name, "chargeback_app")).dispose()
+        postgres.drop_database(name)
 
 
 @pytest.fixture

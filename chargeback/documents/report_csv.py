@@ -33,6 +33,7 @@ COLUMNS = (
     "quantity",
     "cost",
     "total",
+    "description",
 )
 _FORMULA = tuple("=+-@\t\r\0＝＋－＠")
 
@@ -70,7 +71,7 @@ def _is_risky(text: str) -> bool:
 
 
 def rows(report: ReportView) -> Iterator[dict[str, Cell]]:
-    """The figures of the report: totals, usage, allocations, documents, in that order."""
+    """The figures of the report: totals, usage, allocations, documents and their adjustments, in that order."""
     yield _row(report, report.period, "total", cost=report.total_cost)
     yield _row(report, report.previous_period, "previous_total", cost=report.previous_total_cost)
     usage = UsageRow("", report.usage_cost, report.usage_quantity, report.record_count)
@@ -84,6 +85,7 @@ def rows(report: ReportView) -> Iterator[dict[str, Cell]]:
             yield _usage(report, section, row)
     yield from _allocations(report)
     yield from _documents(report)
+    yield from _adjustments(report)
 
 
 def _row(report: ReportView, period: Period, section: str, **cells: Cell) -> dict[str, Cell]:
@@ -139,3 +141,19 @@ def _documents(report: ReportView) -> Iterator[dict[str, Cell]]:
             "due_date": document.due_date.isoformat(),
             "total": document.total,
         }
+
+
+def _adjustments(report: ReportView) -> Iterator[dict[str, Cell]]:
+    for line in report.adjustments:
+        yield _row(
+            report,
+            report.period,
+            "adjustment",
+            key=line.number,
+            resource_type=line.resource_type,
+            unit=line.unit,
+            quantity=line.quantity,
+            cost=line.exact,
+            total=line.amount,
+            description=line.description,
+        )

@@ -1,4 +1,4 @@
-"""From cells to pools to allocations: what each payer bears of each day, exactly.
+"""From cells to pools to allocations, stage by stage: what each payer bears of each day, exactly.
 
 Owns the order of the steps and the days they are taken for. A day is worked on when it is dirty or when
 what decides its money (`inputs`) is not what it was. Every cell of it outside frozen pools is classified
@@ -16,15 +16,22 @@ from chargeback.errors import ChargebackError
 from chargeback.ledger import ledger_settings
 from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
+from chargeback.ledger.drivers import drivers_of
 from chargeback.ledger.inputs import input_digests
 from chargeback.ledger.open_batches import seal_all
+from chargeback.ledger.passing import later_stages, pass_on
 from chargeback.ledger.pools import insert_pools, lock_drafts, remove_stale
-from chargeback.ledger.rulebook import kept_rules
+from chargeback.ledger.rulebook import KeptRule, kept_rules
 from chargeback.ledger.sharing import (
     Receivers,
     allocate_direct,
     allocate_divided,
     pools_with_other_receivers,
+)
+from chargeback.ledger.taking_back import (
+    allocate_reversals,
+    pools_of_new_write_offs,
+    write_off_with_originals,
 )
 from chargeback.settings import settings
 
@@ -99,15 +106,18 @@ def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCou
     )
     lock_drafts(connection, days)
     kept = kept_rules(connection)
+    drivers = drivers_of(connection, kept, days)
     classify(connection, days, kept)
-    receivers = Receivers(connection, kept, settings().unattributed_team)
-    replaced, drafts = remove_stale(
-        connection, pools_with_other_receivers(connection, days, receivers)
-    )
-    pools = insert_pools(connection, days)
-    allocations = allocate_direct(connection, receivers.unattributed_team)
-    allocations += allocate_divided(connection, receivers)
-    _assert_tied(connection)
+    receivers = Receivers(connection, kept, settings().unattributed_team, drivers)
+    counts = _share_cells(connection, days, receivers)
+    for stage in later_stages(kept):
+        counts += _pass_on(connection, days, stage, kept, receivers)
+    mark_clean(connection, days, kept)
+    return counts
+
+
+def mark_clean(connection: Connection, days: Sequence[date], kept: Sequence[KeptRule]) -> None:
+    """Note under which inputs these days are up to date."""
     digests = input_digests(connection, days, kept)
     for digest, same in groupby(sorted(days, key=digests.__getitem__), key=digests.__getitem__):
         connection.execute(
@@ -115,7 +125,43 @@ def allocate_days(connection: Connection, days: Sequence[date]) -> AllocationCou
                     WHERE usage_date = ANY (:days)"""),
             {"digest": digest, "days": list(same)},
         )
+
+
+def _share_cells(
+    connection: Connection, days: Sequence[date], receivers: Receivers
+) -> AllocationCounts:
+    """The first stage: every classified cell into a pool, every new pool onto its payers."""
+    replaced, drafts = remove_stale(
+        connection,
+        [
+            *pools_with_other_receivers(connection, days, receivers),
+            *pools_of_new_write_offs(connection, days),
+        ],
+    )
+    pools = insert_pools(connection, days)
+    allocations = allocate_direct(connection, receivers.unattributed_team)
+    allocations += _share(connection, receivers)
     return AllocationCounts(len(days), pools, allocations, replaced, drafts)
+
+
+def _pass_on(
+    connection: Connection,
+    days: Sequence[date],
+    stage: int,
+    kept: Sequence[KeptRule],
+    receivers: Receivers,
+) -> AllocationCounts:
+    """A later stage: what the stages before it gave to the teams of its rules, onto those they name."""
+    replaced, drafts, pools = pass_on(connection, days, stage, kept)
+    return AllocationCounts(0, pools, _share(connection, receivers), replaced, drafts)
+
+
+def _share(connection: Connection, receivers: Receivers) -> int:
+    """Divide the new pools, and take back what corrects billed ones; how many allocations that makes."""
+    allocations = allocate_divided(connection, receivers) + allocate_reversals(connection)
+    write_off_with_originals(connection)
+    _assert_tied(connection)
+    return allocations
 
 
 _LOOSE = text("""

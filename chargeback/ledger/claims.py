@@ -14,14 +14,22 @@ from chargeback.periods import Period
 
 ISSUED = "('sent', 'overdue', 'paid')"
 
-# Claimable: of a living pool, borne by somebody, on no document. A retired pool counts nowhere.
-_OPEN = """
-    SELECT a.allocation_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, p.resource_type, p.unit
+# Why a pool is there, as the lines that claim of it say.
+CAUSE = """CASE WHEN p.reallocation_id IS NOT NULL THEN 'reallocation' WHEN p.kind = 'usage' THEN 'usage'
+    ELSE 'correction' END"""
+
+# Claimable: of a living pool, borne by somebody, neither passed on nor written off, on no document. A retired
+# pool counts nowhere.
+_OPEN = f"""
+    SELECT a.allocation_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, p.resource_type, p.unit,
+        p.reallocation_id, p.of_pool_id, {CAUSE} AS cause
     FROM allocations a JOIN cost_pools p USING (pool_id)
     WHERE p.retired_at IS NULL AND a.usage_date < :end AND (a.team_id IS NOT NULL OR a.user_id IS NOT NULL)
+      AND NOT a.is_written_off
       AND NOT EXISTS (SELECT FROM line_allocations c
                       WHERE c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL)
-"""
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
+"""  # noqa: S608 - made of constants only
 
 # Earlier days for which an invoice-run issued invoices: what turns up there afterwards is late.
 # Both tests are sets that are made once and hashed: asked per allocation they would cost invoices times history.

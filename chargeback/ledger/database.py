@@ -7,6 +7,7 @@ timeouts that free the locks of a dead or sleeping process; reports and proofs r
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -79,12 +80,39 @@ def engine(url: str) -> Engine:
     )
 
 
+_REHEARSED: ContextVar[Connection | None] = ContextVar("rehearsed", default=None)
+
+
+@contextmanager
+def rehearsal() -> Iterator[Connection]:
+    """A transaction in which everything is done as ever and nothing is kept: for dry runs and previews.
+
+    Every `transaction` and `snapshot` of the block is a part of it, seen by those after it. It holds the locks of
+    all of them at once, so it gives up soon where others hold them. Raises Unavailable then.
+    """
+    with translated(), engine(ledger_url()).connect() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10min'"))
+        token = _REHEARSED.set(connection)
+        try:
+            yield connection
+        finally:
+            _REHEARSED.reset(token)
+            connection.rollback()
+
+
 @contextmanager
 def transaction(url: str | None = None) -> Iterator[Connection]:
     """One transaction of the app: committed whole when the block ends, undone whole when it raises.
 
+    Within a `rehearsal` nothing is committed.
     Raises Unavailable for what a retry can cure, Refused for what the ledger's own guards refuse.
     """
+    rehearsed = _REHEARSED.get()
+    if rehearsed is not None and url is None:
+        with translated(), rehearsed.begin_nested():
+            yield rehearsed
+        return
     with (
         translated(),
         engine(url or ledger_url()).begin() as connection,
@@ -95,7 +123,12 @@ def transaction(url: str | None = None) -> Iterator[Connection]:
 
 @contextmanager
 def snapshot(url: str | None = None) -> Iterator[Connection]:
-    """One unmoving view of the whole ledger, read only (REPEATABLE READ)."""
+    """One unmoving view of the whole ledger, read only (REPEATABLE READ); within a `rehearsal`, its own view."""
+    rehearsed = _REHEARSED.get()
+    if rehearsed is not None and url is None:
+        with translated():
+            yield rehearsed
+        return
     with translated(), engine(url or ledger_url()).connect() as connection:
         connection = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True

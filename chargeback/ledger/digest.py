@@ -1,6 +1,6 @@
 """One hash that two ledgers share when they say the same, however their work was cut up.
 
-Covers usage facts, refused rows, allocations summed per payer, documents with their lines, and claims
+Covers usage facts, refused rows, allocations summed per payer, reallocations, documents with their lines, and claims
 summed per line. Leaves out what depends on how the work was divided or when it was done: batches, cells,
 pools, runs, the audit log, revisions, clocks and all internal ids. Call it in a `database.snapshot()`.
 """
@@ -31,6 +31,7 @@ _ALLOCATIONS = """
     FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
     LEFT JOIN usage_sources s USING (source_id)
     WHERE p.retired_at IS NULL
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY a.usage_date, a.team_id, a.user_id, r.rule_id, r.version, s.name, p.resource_type, p.unit
     ORDER BY a.usage_date, a.team_id COLLATE "C", a.user_id COLLATE "C", r.rule_id COLLATE "C", r.version,
         s.name COLLATE "C", p.resource_type COLLATE "C", p.unit COLLATE "C"
@@ -47,9 +48,14 @@ _DOCUMENTS = """
 """
 
 _LINES = """
-    SELECT i.number, l.position, l.kind, l.late_month, l.resource_type, l.unit, l.description, l.team_id,
+    SELECT i.number, l.position, l.kind, l.late_month, l.cause, l.resource_type, l.unit, l.description, l.team_id,
         trim_scale(l.quantity), trim_scale(l.exact_amount), trim_scale(l.amount)
     FROM invoice_lines l JOIN invoices i USING (invoice_id) ORDER BY i.number COLLATE "C", l.position
+"""
+
+_REALLOCATIONS = """
+    SELECT period_start, period_end, reason, booked_by FROM reallocations
+    ORDER BY period_start, period_end, reason COLLATE "C", booked_by COLLATE "C"
 """
 
 _CLAIMS = """
@@ -66,6 +72,7 @@ PARTS = {
     "usage": _USAGE,
     "quarantine": _QUARANTINE,
     "allocations": _ALLOCATIONS,
+    "reallocations": _REALLOCATIONS,
     "documents": _DOCUMENTS,
     "lines": _LINES,
     "claims": _CLAIMS,

@@ -19,6 +19,7 @@ from chargeback.ledger.staging import stage
 from chargeback.numbering import Series
 from chargeback.periods import Period
 from chargeback.settings import settings
+from models.enums import LineCause
 
 
 def write_drafts(
@@ -69,15 +70,36 @@ def _give_numbers(
 
 
 def _fill_lines(connection: Connection, drafts: Sequence[Draft]) -> None:
-    """The lines of each draft: usage first, then late months; by resource type and unit."""
+    """The lines of each draft: usage first, then late months; by cause, resource type and unit."""
     by_place = {draft.place: draft for draft in drafts}
+    corrected = _corrected_documents(connection)
     rows = connection.execute(
-        text("""SELECT place, late_month, resource_type, unit, sum(quantity), sum(cost) FROM wanted
-                GROUP BY place, late_month, resource_type, unit
-                ORDER BY place, late_month NULLS FIRST, resource_type COLLATE "C", unit COLLATE "C" """)
+        text("""SELECT w.*, r.reason FROM (
+                    SELECT place, late_month, cause, reallocation_id, resource_type, unit, sum(quantity), sum(cost)
+                    FROM wanted GROUP BY place, late_month, cause, reallocation_id, resource_type, unit) w
+                LEFT JOIN reallocations r USING (reallocation_id)
+                ORDER BY place, late_month NULLS FIRST, array_position(ARRAY['usage', 'correction'], cause),
+                    reallocation_id, resource_type COLLATE "C", unit COLLATE "C" """)
     )
-    for place, *line in rows:
-        by_place[place].lines.append(Line(*line))
+    for row in rows:
+        late_month, cause, *facts = row[1:]
+        corrects = corrected.get(tuple(row[:6]), ())
+        by_place[row.place].lines.append(Line(late_month, LineCause(cause), *(*facts, corrects)))
+
+
+def _corrected_documents(connection: Connection) -> dict[tuple[Any, ...], tuple[str, ...]]:
+    """Per line to be, the documents that bill the same payer for what it corrects."""
+    found = connection.execute(
+        text("""SELECT w.place, w.late_month, w.cause, w.reallocation_id, w.resource_type, w.unit,
+                    array_agg(DISTINCT i.number ORDER BY i.number)
+                FROM wanted w JOIN allocations a USING (allocation_id)
+                JOIN allocations o ON o.pool_id = w.of_pool_id AND o.team_id IS NOT DISTINCT FROM a.team_id
+                    AND o.user_id IS NOT DISTINCT FROM a.user_id
+                JOIN line_allocations c ON c.allocation_id = o.allocation_id AND c.released_by_line_id IS NULL
+                JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
+                WHERE w.cause <> 'usage' AND i.status <> 'draft' GROUP BY 1, 2, 3, 4, 5, 6""")
+    )
+    return {tuple(row[:6]): tuple(row[6]) for row in found}
 
 
 _HEADERS = """place integer, public_id uuid, number text, series text, ordinal bigint, scope text, team_id text,
@@ -144,18 +166,20 @@ def _write_lines_and_claims(
         printed = money.apportion(exact, subtotal, settings().currency)
         for position, (line, amount) in enumerate(zip(draft.lines, printed, strict=True), 1):
             rows.append((draft.place, draft.invoice_id, position, "usage" if line.late_month is None else "late",
-                         line.late_month, line.resource_type, line.unit, line.description(period),
+                         line.late_month, line.cause.value, line.reallocation_id, line.resource_type, line.unit,
+                         line.description(period),
                          draft.payer.team_id, f"{line.quantity:f}", f"{line.exact:f}", f"{amount:f}"))  # fmt: skip
     stage(
         connection, "lines",
-        """place integer, invoice_id bigint, position integer, kind text, late_month date, resource_type text,
-           unit text, description text, team_id text, quantity numeric, exact_amount numeric, amount numeric""",
+        """place integer, invoice_id bigint, position integer, kind text, late_month date, cause text,
+           reallocation_id bigint, resource_type text, unit text, description text, team_id text,
+           quantity numeric, exact_amount numeric, amount numeric""",
         rows,
     )  # fmt: skip
     connection.execute(
-        text("""INSERT INTO invoice_lines (invoice_id, position, kind, late_month, resource_type, unit, description,
-                    team_id, quantity, exact_amount, amount)
-                SELECT invoice_id, position, kind, late_month, resource_type, unit, description,
+        text("""INSERT INTO invoice_lines (invoice_id, position, kind, late_month, cause, resource_type, unit,
+                    description, team_id, quantity, exact_amount, amount)
+                SELECT invoice_id, position, kind, late_month, cause, resource_type, unit, description,
                     team_id, quantity, exact_amount, amount FROM lines""")
     )
     connection.execute(
@@ -164,5 +188,6 @@ def _write_lines_and_claims(
                 FROM wanted w
                 JOIN lines s ON s.place = w.place AND s.resource_type = w.resource_type AND s.unit = w.unit
                     AND coalesce(s.late_month, '9999-12-31') = coalesce(w.late_month, '9999-12-31')
+                    AND s.cause = w.cause AND coalesce(s.reallocation_id, 0) = coalesce(w.reallocation_id, 0)
                 JOIN invoice_lines l ON l.invoice_id = s.invoice_id AND l.position = s.position""")
     )

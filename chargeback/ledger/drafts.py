@@ -16,23 +16,46 @@ from chargeback.ledger import claims
 from chargeback.payer import Payer
 from chargeback.periods import Period
 from chargeback.settings import settings
+from models.enums import LineCause
+
+MOST_LISTED = 2
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line to be written: everything of one resource type and unit, in the period or late from one month."""
+    """One line to be written: everything of one resource type, unit and cause, in the period or late from one month.
+
+    `corrects` are the payer's documents that billed what a correction takes back.
+    """
 
     late_month: date | None
+    cause: LineCause
+    reallocation_id: int | None
     resource_type: str
     unit: str
     quantity: Decimal
     exact: Decimal
+    reason: str | None
+    corrects: tuple[str, ...]
 
     def description(self, period: Period) -> str:
-        """What the line says it is for."""
-        if self.late_month is None:
+        """What the line says it is for: what, of which month, why, and against which document."""
+        if self.cause is LineCause.USAGE and self.late_month is None:
             return f"Usage of {self.resource_type}, {period.label}"
-        return f"Late usage for {self.late_month:%Y-%m}: {self.resource_type}"
+        of = f"{self.late_month:%Y-%m}" if self.late_month else period.label
+        if self.cause is LineCause.USAGE:
+            return f"Late usage for {of}: {self.resource_type}"
+        billed = f", billed on {_listed(self.corrects)}" if self.corrects else ""
+        if self.cause is LineCause.CORRECTION:
+            return f"Correction for {of}: {self.resource_type}{billed}; its usage changed since"
+        return f"Reallocation for {of}: {self.resource_type}{billed}; {self.reason}"
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    """Document numbers in a row, the last few counted only."""
+    if len(numbers) <= MOST_LISTED:
+        return " and ".join(numbers)
+    return f"{', '.join(numbers[:MOST_LISTED])} and {len(numbers) - MOST_LISTED} more"
 
 
 @dataclass

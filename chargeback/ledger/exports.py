@@ -80,6 +80,7 @@ _CHARGES = text("""
     LEFT JOIN invoice_lines l USING (line_id)
     LEFT JOIN invoices i ON i.invoice_id = l.invoice_id AND i.status NOT IN ('draft', 'pending')
     WHERE p.retired_at IS NULL AND p.usage_date >= :start AND p.usage_date < :end
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
     ORDER BY 1, s.name COLLATE "C", r.rule_id COLLATE "C", 4, a.team_id COLLATE "C" NULLS LAST,
         a.user_id COLLATE "C" NULLS LAST, p.resource_type COLLATE "C", p.unit COLLATE "C",

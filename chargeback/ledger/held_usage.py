@@ -5,7 +5,7 @@ revision, and `reversing` with the held records these take the place of. Booking
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,17 +18,33 @@ from chargeback.sources.contract import Refusal
 
 # The newest revision is looked up in the months the delivery touches and one either side, id by id in the index:
 # joining the months' records as a whole would cost more with every batch.
-_HELD = text("""
+_FACTS = """r.revision, r.usage_at AS held_at, r.batch_id, r.cost AS held_cost, r.record_count = 1 AS is_standing,
+    r.record_count = 1 AND r.content_hash = a.content_hash AS is_same"""
+_HELD = text(f"""
     CREATE TEMPORARY TABLE held ON COMMIT DROP AS
-    SELECT a.ordinal, r.revision, r.usage_at AS held_at, r.batch_id, r.cost AS held_cost,
-        r.record_count = 1 AS is_standing, r.record_count = 1 AND r.content_hash = a.content_hash AS is_same
+    SELECT a.ordinal, {_FACTS}
     FROM (SELECT ordinal, usage_id, content_hash FROM arrived ORDER BY usage_id) a
     CROSS JOIN LATERAL (
         SELECT r.revision, r.usage_at, r.batch_id, r.cost, r.record_count, r.content_hash FROM usage_records r
-        WHERE r.usage_id = a.usage_id
-          AND r.usage_at >= date_trunc('month', CAST(:first AS date)) - interval '1 month'
-          AND r.usage_at < date_trunc('month', CAST(:last AS date)) + interval '2 months'
+        WHERE r.usage_id = a.usage_id AND r.usage_at >= :start AND r.usage_at < :end
         ORDER BY r.revision DESC LIMIT 1) r
+""")  # noqa: S608 - made of constants only
+# Usage may move further. A first revision that stands is the newest: what moved it would have taken it back.
+_HELD_FAR_AWAY = text(f"""
+    INSERT INTO held
+    SELECT a.ordinal, {_FACTS}
+    FROM (SELECT ordinal, usage_id, content_hash, coalesce(h.revision, 0) AS newest
+          FROM arrived LEFT JOIN held h USING (ordinal)
+          WHERE h.ordinal IS NULL OR h.revision > 1 ORDER BY usage_id) a
+    CROSS JOIN LATERAL (
+        SELECT r.revision, r.usage_at, r.batch_id, r.cost, r.record_count, r.content_hash FROM usage_records r
+        WHERE r.usage_id = a.usage_id AND (r.usage_at < :start OR r.usage_at >= :end) AND r.revision > a.newest
+        ORDER BY r.revision DESC LIMIT 1) r
+""")  # noqa: S608 - made of constants only
+_HAS_USAGE_FAR_AWAY = text("""
+    SELECT EXISTS (SELECT FROM usage_manifests JOIN usage_batches USING (batch_id)
+                   WHERE source_id = :source_id AND new_count + changed_count > 0
+                     AND (usage_date <= CAST(:start AS date) OR usage_date >= CAST(:end AS date) - 1))
 """)
 
 
@@ -41,9 +57,7 @@ def compare(
     """
     for table in ("held", "revised", "reversing"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
-    connection.execute(
-        _HELD, {"first": date(*min(chunk.months), 1), "last": date(*max(chunk.months), 1)}
-    )
+    _find_held(connection, source_id, chunk)
     _count(connection, chunk, "unchanged", "is_same")
     agreeing = _settle_repeats(connection, chunk)
     _refuse_contradictions(connection, source_id, chunk, first_batch_id, agreeing)
@@ -52,6 +66,26 @@ def compare(
     connection.execute(_REVERSING)
     _count(connection, chunk, "changed", "is_standing AND NOT is_same")
     connection.execute(text("DELETE FROM arrived a USING held h WHERE h.ordinal = a.ordinal"))
+
+
+def _find_held(connection: Connection, source_id: int, chunk: Chunk) -> None:
+    """Fill `held` with the newest revision of each id, near its month first, and anywhere if it is not there."""
+    first, last = min(chunk.months), max(chunk.months)
+    near = {"start": _month(first, -1), "end": _month(last, 2)}
+    connection.execute(_HELD, near)
+    if connection.execute(_HAS_USAGE_FAR_AWAY, near | {"source_id": source_id}).scalar_one():
+        connection.execute(text("ANALYZE pg_temp.held (ordinal)"))
+        connection.execute(_HELD_FAR_AWAY, near)
+        connection.execute(
+            text("""DELETE FROM held h USING held n
+                    WHERE n.ordinal = h.ordinal AND n.revision > h.revision""")
+        )
+
+
+def _month(month: tuple[int, int], later: int) -> datetime:
+    """The first instant of the month so many months later, UTC."""
+    year, zero_based = divmod(month[0] * 12 + month[1] - 1 + later, 12)
+    return datetime(year, zero_based + 1, 1, tzinfo=UTC)
 
 
 def _count(connection: Connection, chunk: Chunk, what: str, condition: str) -> None:

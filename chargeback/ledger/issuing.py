@@ -272,9 +272,9 @@ _CREDIT_NOTE = text("""
     FROM invoices WHERE invoice_id = :id RETURNING invoice_id, number
 """)
 _CREDIT_LINES = text("""
-    INSERT INTO invoice_lines (invoice_id, position, kind, late_month, resource_type, unit, description, team_id,
+    INSERT INTO invoice_lines (invoice_id, position, kind, late_month, cause, resource_type, unit, description, team_id,
         quantity, exact_amount, amount)
-    SELECT :note, position, kind, late_month, resource_type, unit, 'Credit: ' || description, team_id,
+    SELECT :note, position, kind, late_month, cause, resource_type, unit, 'Credit: ' || description, team_id,
         -quantity, -exact_amount, -amount
     FROM invoice_lines WHERE invoice_id = :id
 """)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.ledger.payer_accounts import PayerAccount, payer_accounts
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
@@ -125,7 +126,7 @@ class DocumentReconciliation:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A period reconciled: its sources by name, and the documents that bill any of it, oldest first.
+    """A period reconciled: its sources by name, the documents that bill any of it, oldest first, and its payers.
 
     Cancelled drafts are left out; a cancelled invoice and its credit note are both there and undo each other.
     """
@@ -134,6 +135,7 @@ class Reconciliation:
     currency: str
     sources: tuple[SourceReconciliation, ...]
     documents: tuple[DocumentReconciliation, ...]
+    payers: tuple[PayerAccount, ...]
 
     @property
     def rounding_difference(self) -> Decimal:
@@ -147,9 +149,9 @@ class Reconciliation:
 
     @property
     def difference(self) -> Decimal:
-        """The differences of all sources, without their signs so that they cannot hide each other; 0."""
-        both = (d for s in self.sources for d in (s.difference, s.allocation_difference))
-        return money.exact_sum(d.copy_abs() for d in both)
+        """The differences of all sources and payers, without their signs so that they cannot hide each other; 0."""
+        both = [d for s in self.sources for d in (s.difference, s.allocation_difference)]
+        return money.exact_sum(d.copy_abs() for d in (*both, *(p.difference for p in self.payers)))
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a program to read; exact decimals as text without exponent."""
@@ -158,10 +160,20 @@ class Reconciliation:
             "currency": self.currency,
             "sources": [source.as_json() for source in self.sources],
             "documents": [document.as_json() for document in self.documents],
+            "payers": [_account_as_json(account) for account in self.payers],
             "rounding_difference": written(self.rounding_difference),
             "rounding_bound": written(self.rounding_bound),
             "difference": written(self.difference),
         }
+
+
+def _account_as_json(account: PayerAccount) -> dict[str, str | None]:
+    payer = account.payer
+    amounts = ("borne", "billed", "credited", "charged", "written_off", "waiting", "difference")
+    return {
+        "team_id": payer.team_id if payer else None,
+        "user_id": payer.user_id if payer else None,
+    } | {name: written(getattr(account, name)) for name in amounts}
 
 
 def written(amount: Decimal) -> str:
@@ -189,10 +201,14 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
         currency or settings().currency,
         tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
+        payer_accounts(connection, period),
     )
 
 
 _IN_DAYS = "usage_date >= :start AND usage_date < :end"
+# What later stages passed on is borne by those it was passed on to.
+_BORNE = """p.retired_at IS NULL
+          AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)"""
 _CAME_IN = f"(usage_date IS NULL OR ({_IN_DAYS}))"
 
 # Each row says how much of what; a source without any has one row that says nothing. What lies in open
@@ -229,15 +245,16 @@ _TALLIES = text(f"""
         WHERE sealed_at IS NULL AND {_IN_DAYS}
         UNION ALL
         SELECT p.source_id, 'allocated', 1, a.cost FROM allocations a JOIN cost_pools p USING (pool_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
         UNION ALL
         SELECT p.source_id, CASE WHEN i.status IN ('sent', 'overdue', 'paid') THEN 'invoiced'
-                WHEN i.status = 'cancelled' THEN 'written_off' WHEN i.status IS NOT NULL THEN 'on_drafts'
+                WHEN i.status = 'cancelled' OR a.is_written_off THEN 'written_off'
+                WHEN i.status IS NOT NULL THEN 'on_drafts'
                 WHEN a.team_id IS NULL AND a.user_id IS NULL THEN 'unattributed' ELSE 'unclaimed' END, 1, a.cost
         FROM allocations a JOIN cost_pools p USING (pool_id)
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
-        WHERE p.retired_at IS NULL AND p.{_IN_DAYS.replace("AND ", "AND p.")}
+        WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
     ) counted USING (source_id)
     GROUP BY s.name, s.role, what ORDER BY s.name COLLATE "C"
 """)  # noqa: S608 - made of constants only

@@ -17,7 +17,7 @@ from chargeback.ledger import invoices, ledger_settings
 from chargeback.ledger.invoices import plain
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.views import AllocationRow, InvoiceRow, ReportView, UsageRow
+from chargeback.views import AdjustmentRow, AllocationRow, InvoiceRow, ReportView, UsageRow
 
 Subject = Literal["team", "user"]
 
@@ -46,6 +46,7 @@ _BORNE = """
         sum(a.cost) AS cost, sum(a.quantity) AS quantity
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN allocation_rules r USING (rule_key)
     WHERE p.retired_at IS NULL AND p.usage_date >= :start AND p.usage_date < :end
+      AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
       AND a.{column} IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR a.{column} = ANY (:ids))
     GROUP BY a.{column}, r.rule_id, r.version, a.team_id, a.user_id, p.resource_type, p.unit
     ORDER BY a.{column}, r.rule_id COLLATE "C", r.version, a.team_id COLLATE "C" NULLS FIRST,
@@ -62,6 +63,7 @@ class _Found:
     usage: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     allocations: list[AllocationRow] = field(default_factory=list)
     invoices: list[InvoiceRow] = field(default_factory=list)
+    adjustments: list[AdjustmentRow] = field(default_factory=list)
     previous: Decimal = Decimal(0)
 
 
@@ -79,10 +81,13 @@ def reports(
         found.setdefault(row.subject, _Found()).allocations.append(
             AllocationRow(row.rule_id, row.version, row.team_id, row.user_id, row.resource_type, row.unit,
                           plain(row.cost), plain(row.quantity)))  # fmt: skip
+    adjustments = _adjustments(connection, period)
     for invoice in _documents(connection, period):
         payer_id = getattr(invoice, column)
         if payer_id is not None and (ids is None or payer_id in found):
-            found.setdefault(payer_id, _Found()).invoices.append(invoice)
+            held = found.setdefault(payer_id, _Found())
+            held.invoices.append(invoice)
+            held.adjustments += adjustments.get(invoice.number, ())
     before = period.previous()
     asked |= {"start": before.start, "end": before.end}
     for row in connection.execute(text(_BORNE.format(column=column)), asked):
@@ -101,6 +106,21 @@ def _documents(connection: Connection, period: Period) -> list[InvoiceRow]:
         {"start": period.start, "end": period.end},
     )
     return [invoices.row_of(row) for row in rows]
+
+
+def _adjustments(connection: Connection, period: Period) -> dict[str, list[AdjustmentRow]]:
+    """Per document of the period, its lines that bill something else than the period's usage."""
+    found: dict[str, list[AdjustmentRow]] = defaultdict(list)
+    for row in connection.execute(
+        text("""SELECT i.number, l.* FROM invoices i JOIN invoice_lines l USING (invoice_id)
+                WHERE i.period_start < :end AND i.period_end > :start AND (l.kind = 'late' OR l.cause <> 'usage')
+                ORDER BY invoice_id, position"""),
+        {"start": period.start, "end": period.end},
+    ):
+        found[row.number].append(
+            AdjustmentRow(row.number, row.description, row.resource_type, row.unit, plain(row.quantity),
+                          plain(row.exact_amount), plain(row.amount)))  # fmt: skip
+    return found
 
 
 def _names(connection: Connection, subject: Subject) -> dict[str, str]:
@@ -129,6 +149,7 @@ def _report(
         by_day=tuple(_usage(row, row.usage_date.isoformat()) for row in found.usage[_DAY]),
         allocations=tuple(found.allocations),
         invoices=tuple(found.invoices),
+        adjustments=tuple(found.adjustments),
         total_cost=money.exact_sum(row.cost for row in found.allocations),
         previous_period=period.previous(),
         previous_total_cost=found.previous,

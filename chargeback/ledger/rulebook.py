@@ -4,20 +4,20 @@ Owns reading and writing rules. Which rule takes a cost is `chargeback.rules`, b
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from chargeback import rules
-from chargeback.errors import NotFound
+from chargeback import chains, rules
+from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit
-from chargeback.rule import SPLITS, Rule
+from chargeback.rule import SPLITS, Driver, Rule
 from chargeback.rules import Receiver
-from models.enums import RuleType
+from models.enums import RuleType, SourceRole
 
 BY_USAGE, UNATTRIBUTED = "by_usage", "unattributed"
 
@@ -38,15 +38,21 @@ class KeptRule:
 
 # The columns that a rule and its row hold alike, and those that are lists in the row.
 _PLAIN = ("rule_id", "version", "name", "description", "enabled", "is_closing", "priority",
-          "team_id", "entity_type", "valid_from", "valid_to")  # fmt: skip
+          "team_id", "entity_type", "valid_from", "valid_to", "stage")  # fmt: skip
 _LISTS = ("user_ids", "match_user_ids", "agent_ids", "account_ids", "resource_types", "entity_ids")
 
 
 def kept_rules(connection: Connection) -> list[KeptRule]:
     """Every version of every rule but the built-in ones, oldest first."""
+    return _versions(connection, None)
+
+
+def _versions(connection: Connection, rule_id: str | None) -> list[KeptRule]:
+    """Every version of one rule, or of all."""
     rows = connection.execute(
         text("""SELECT * FROM allocation_rules WHERE rule_id NOT IN ('by_usage', 'unattributed')
-                ORDER BY rule_key""")
+                  AND (CAST(:id AS text) IS NULL OR rule_id = :id) ORDER BY rule_key"""),
+        {"id": rule_id},
     )
     return [_kept(row._mapping) for row in rows]
 
@@ -59,6 +65,7 @@ def _kept(row: Any) -> KeptRule:
         key=row["rule_key"],
         rule_type=RuleType(row["rule_type"]),
         split_percentages=shares,
+        driver=None if row["driver"] is None else Driver(**row["driver"]),
         **columns,
     )
     return KeptRule(rule, tuple(Receiver(t, u, int(w)) for t, u, w in row["receivers"]))
@@ -103,18 +110,21 @@ def settle(connection: Connection, changes: Iterable[Change], *told: audit.Entry
     """Mark the days that changed rules may decide and tell of the changes, after those `told` before.
 
     Once for all of them, because days are locked by date and the audit head last.
+    Raises Invalid where the rules together pass cost in a circle.
     """
     made = [change for change in changes if change.entry is not None]
+    if any(change.kept.rule.stage > 1 for change in made):
+        _refuse_circles(kept_rules(connection))
     spans = [change.days for change in made if change.days is not None]
     if spans:
-        mark_days(connection, min(start for start, _ in spans), max(end for _, end in spans))
+        mark_days(connection, *_whole_months(min(s for s, _ in spans), max(e for _, e in spans)))
     audit.append(connection, *told, *(change.entry for change in made if change.entry is not None))
 
 
 def write(connection: Connection, rule: Rule, actor: str) -> Change:
     """As `put`, but what else must happen in the transaction (`settle`) is left to the caller."""
     _lock(connection)
-    versions = [k for k in kept_rules(connection) if k.rule.rule_id == rule.rule_id]
+    versions = _versions(connection, rule.rule_id)
     held = versions[-1] if versions else None
     if held and not held.rule.is_closing:
         if rule.valid_from == date.min and rule.valid_to == date.max:
@@ -150,7 +160,7 @@ def close(connection: Connection, rule_id: str, actor: str, reason: str | None =
     Raises NotFound for a rule that is not there.
     """
     _lock(connection)
-    versions = [k for k in kept_rules(connection) if k.rule.rule_id == rule_id]
+    versions = _versions(connection, rule_id)
     if not versions or versions[-1].rule.is_closing:
         raise NotFound(
             "rule_not_found", f"there is no rule {rule_id!r}; `chargeback rules` lists them"
@@ -172,6 +182,8 @@ def _lock(connection: Connection) -> None:
 
 def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     receivers: tuple[Receiver, ...] = ()
+    if not rule.is_closing:
+        _check_driver(connection, rule)
     if rule.rule_type in SPLITS:
         teams, users = registered(connection, "teams"), registered(connection, "users")
         receivers = rules.receivers(rule, teams, users)
@@ -179,6 +191,7 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     columns["receivers"] = json.dumps([[r.team_id, r.user_id, str(r.weight)] for r in receivers])
     for name in ("split_percentages", "metadata"):
         columns[name] = json.dumps(columns[name])
+    columns["driver"] = None if rule.driver is None else json.dumps(columns["driver"])
     columns["created_by"] = actor
     names = ", ".join(columns)
     values = ", ".join(f":{name}" for name in columns)
@@ -195,20 +208,20 @@ def registered(connection: Connection, payers: str) -> frozenset[str]:
     return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
 
 
-_APPEARS = {
-    "team": text("INSERT INTO teams (team_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
-    "user": text("INSERT INTO users (user_id, name) VALUES (:id, :id) ON CONFLICT DO NOTHING"),
-}
-
-
 def appear(
     connection: Connection, kind: str, ids: Iterable[str | None], actor: str, reason: str
 ) -> None:
-    """A team or user never seen before is there from now on; in order, so that nobody waits in a circle."""
-    for payer_id in sorted({payer_id for payer_id in ids if payer_id is not None}):
-        if connection.execute(_APPEARS[kind], {"id": payer_id}).rowcount:
-            entry = audit.Entry(actor, f"{kind}.added", kind, payer_id, None, {}, reason)
-            audit.later(connection, entry)
+    """Add the teams or users (`kind` team or user) not seen before; in order, so that nobody waits in a circle."""
+    table, column = {"team": ("teams", "team_id"), "user": ("users", "user_id")}[kind]
+    added = connection.execute(
+        text(f"""INSERT INTO {table} ({column}, name)
+                 SELECT id, id FROM unnest(CAST(:ids AS text[])) id
+                 WHERE NOT EXISTS (SELECT FROM {table} p WHERE p.{column} = id)
+                 ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING RETURNING {column}"""),  # noqa: S608
+        {"ids": sorted({one for one in ids if one is not None})},
+    ).scalars()
+    entries = [audit.Entry(actor, f"{kind}.added", kind, one, None, {}, reason) for one in added]
+    audit.later(connection, *entries)
 
 
 def _register(connection: Connection, made: KeptRule, actor: str) -> None:
@@ -220,6 +233,39 @@ def _register(connection: Connection, made: KeptRule, actor: str) -> None:
     appear(connection, "user", users, actor, reason)
 
 
+def _check_driver(connection: Connection, rule: Rule) -> None:
+    """Raises Invalid for a driver's source that is not there, or does not give weights."""
+    if rule.driver is None or rule.driver.source is None:
+        return
+    name = rule.driver.source
+    role = connection.execute(
+        text("SELECT role FROM usage_sources WHERE name = :name"), {"name": name}
+    ).scalar()
+    if role != SourceRole.WEIGHTS:
+        known = "there is no such source" if role is None else f"its role is {role}"
+        raise Invalid(
+            "driver_source_unknown",
+            f"Rule {rule.rule_id!r}: source {name!r} gives no weights, because {known}; "
+            f"add it first with `chargeback sources add {name} --role weights`",
+        )
+
+
+def _refuse_circles(kept: Sequence[KeptRule]) -> None:
+    """Raises Invalid where, on any day, the rules in force pass cost in a circle."""
+    later = [one for one in kept if one.rule.stage > 1]
+    by_key = {one.key: one for one in later}
+    turns = {day for one in kept for day in (one.rule.valid_from, one.rule.valid_to)} - {date.max}
+    for day in sorted(turns) if later else ():
+        in_force = rules.in_force([one.rule for one in kept], day)
+        chains.refuse_circle(
+            chains.Pass(rule, receiver.team_id)
+            for rule in in_force
+            if rule.key in by_key
+            for receiver in by_key[rule.key].receivers
+            if receiver.team_id is not None and receiver.weight
+        )
+
+
 def _as_json(rule: Rule) -> dict[str, Any]:
     """The rule's columns as JSON values; percentages as text, so that no digit is lost."""
     return {
@@ -227,7 +273,23 @@ def _as_json(rule: Rule) -> dict[str, Any]:
         **{name: list(getattr(rule, name)) for name in _LISTS},
         "split_percentages": {entity: str(share) for entity, share in rule.split_percentages},
         "metadata": dict(rule.metadata),
+        "driver": None if rule.driver is None else _named(rule.driver),
     }
+
+
+def _named(driver: Driver) -> dict[str, str]:
+    """The driver's fields that say something."""
+    return {name: value for name, value in driver._asdict().items() if value is not None}
+
+
+def _whole_months(start: date, end: date) -> tuple[date, date]:
+    """The months of `start <= day < end`: what a rule takes on one of their days may weigh on all the others."""
+    is_last_month = (end.year, end.month) == (date.max.year, date.max.month)
+    if end.day > 1:
+        end = (
+            date.max if is_last_month else (end.replace(day=1) + timedelta(days=31)).replace(day=1)
+        )
+    return start.replace(day=1), end
 
 
 def _span(rule: Rule, held: KeptRule | None) -> tuple[date, date]:

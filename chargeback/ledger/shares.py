@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import Connection, text
 
 from chargeback.errors import ChargebackError, NotFound
-from chargeback.ledger.usage_reading import Place, Record, described
+from chargeback.ledger.usage_reading import ENOUGH_CELLS, Place, Record, described, of_cells
 from chargeback.periods import Period
 
 _PREFIX = "alloc-"
@@ -107,17 +107,30 @@ _SHARES = text(f"""
     ORDER BY rule_id COLLATE "C", coalesce(team_id, '') COLLATE "C", coalesce(user_id, '') COLLATE "C"
     LIMIT :most
 """)  # noqa: S608 - made of constants only
-_USAGE_IDS = text("""
-    SELECT g.place, array_agg(u.external_id ORDER BY u.cell_id, u.usage_id) AS ids
-    FROM jsonb_to_recordset(CAST(:groups AS jsonb)) AS g (place integer, user_id text, is_divided boolean, pools jsonb)
-    CROSS JOIN LATERAL (
-        SELECT r.external_id, r.cell_id, r.usage_id
-        FROM (SELECT CAST(value AS bigint) AS pool_id, ordinality
-              FROM jsonb_array_elements_text(g.pools) WITH ORDINALITY) p
-        JOIN seen_records r USING (pool_id)
-        WHERE g.is_divided OR r.user_id IS NOT DISTINCT FROM g.user_id
-        ORDER BY p.ordinality, r.cell_id, r.usage_id LIMIT :most) u
-    GROUP BY g.place
+# The pools that shares come from: their own, and of a later stage's those whose cost was passed on to it.
+_BEHIND = text("""
+    WITH RECURSIVE behind AS (
+        SELECT place, pool_id, user_id, is_divided FROM jsonb_to_recordset(CAST(:own AS jsonb))
+            AS own (place integer, pool_id bigint, user_id text, is_divided boolean)
+        UNION
+        SELECT b.place, t.from_pool_id, t.user_id, t.is_divided FROM behind b JOIN seen_passed_on t USING (pool_id))
+    SELECT place, pool_id, user_id, is_divided FROM behind
+""")
+# Of each share enough cells for the ids that are shown; a divided pool's are those of all who bear it.
+_CELLS = text("""
+    SELECT place, cell_id FROM (
+        SELECT w.place, c.cell_id, sum(abs(c.record_count))
+            OVER (PARTITION BY w.place ORDER BY c.cell_id ROWS UNBOUNDED PRECEDING) - abs(c.record_count) AS before
+        FROM seen_cells c
+        JOIN jsonb_to_recordset(CAST(:wanted AS jsonb))
+          AS w (place integer, pool_id bigint, user_id text, is_divided boolean)
+          ON w.pool_id = c.pool_id AND (w.is_divided OR c.user_id IS NOT DISTINCT FROM w.user_id)
+        WHERE c.reallocation_id IS NULL AND c.pool_id = ANY (CAST(:pools AS bigint[]))) counted
+    WHERE before <= :most
+""")
+_IDS_OF_CELLS = text("""
+    SELECT cell_id, array_agg(external_id ORDER BY usage_id) AS ids
+    FROM seen_records WHERE cell_id = ANY (CAST(:cells AS bigint[])) GROUP BY cell_id ORDER BY cell_id
 """)
 
 
@@ -144,25 +157,29 @@ def shares(
 
 
 def _usage_ids(connection: Connection, rows: Sequence[Any], most: int) -> dict[int, list[str]]:
-    groups = [
-        {"place": place, "user_id": row.user_id, "is_divided": row.is_divided, "pools": row.pools}
+    """The first ids of each row's usage, and one more where there are more."""
+    own = [
+        {"place": place, "pool_id": pool, "user_id": row.user_id, "is_divided": row.is_divided}
         for place, row in enumerate(rows)
+        for pool in row.pools
     ]
-    values = {"groups": json.dumps(groups), "most": most + 1}
-    return {row.place: row.ids for row in connection.execute(_USAGE_IDS, values)}
+    wanted = _behind(connection, own)
+    pools = sorted({one["pool_id"] for one in wanted})
+    places: dict[int, list[int]] = {}
+    values = {"wanted": json.dumps(wanted), "pools": pools, "most": most}
+    for place, cell_id in connection.execute(_CELLS, values):
+        places.setdefault(cell_id, []).append(place)
+    ids: dict[int, list[str]] = {}
+    for cell_id, found in connection.execute(_IDS_OF_CELLS, {"cells": list(places)}):
+        for place in places[cell_id]:
+            held = ids.setdefault(place, [])
+            held += found[: most + 1 - len(held)]
+    return ids
 
 
-_LINEAGE = text("""
-    SELECT r.cell_id, r.usage_id AS record_id, r.revision, r.external_id, r.source_id, r.usage_at, r.team_id,
-        r.user_id, r.agent_id, r.account_id, r.resource_type, r.unit, r.quantity, r.cost
-    FROM seen_records r
-    JOIN (SELECT DISTINCT pool_id, user_id, is_divided FROM seen_allocations
-          WHERE usage_date >= :start AND usage_date < :end AND rule_id = :rule_id
-            AND team_id IS NOT DISTINCT FROM :team_id AND user_id IS NOT DISTINCT FROM :user_id) a
-      ON a.pool_id = r.pool_id AND (a.is_divided OR r.user_id IS NOT DISTINCT FROM a.user_id)
-    WHERE (r.cell_id, r.usage_id, r.revision) > (:cell_id, CAST(:usage_id AS uuid), :revision)
-    ORDER BY r.cell_id, r.usage_id, r.revision LIMIT :most
-""")
+def _behind(connection: Connection, own: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = connection.execute(_BEHIND, {"own": json.dumps(own)})
+    return [dict(row) for row in found.mappings()]
 
 
 def usage_of(connection: Connection, name: ShareName, after: Place, most: int) -> list[Record]:
@@ -170,16 +187,31 @@ def usage_of(connection: Connection, name: ShareName, after: Place, most: int) -
 
     Raises NotFound for a share that nobody bears.
     """
-    asked = {"start": name.period.start, "end": name.period.end, "rule_id": name.rule_id,
-             "team_id": name.team_id, "user_id": name.user_id}  # fmt: skip
-    if not connection.execute(_EXISTS, asked).scalar():
+    pools = connection.execute(
+        _POOLS,
+        {"start": name.period.start, "end": name.period.end, "rule_id": name.rule_id,
+         "team_id": name.team_id, "user_id": name.user_id},
+    ).all()  # fmt: skip
+    if not pools:
         raise not_found(str(name))
-    values = {**asked, **after._asdict(), "usage_id": str(after.usage_id), "most": most}
-    return described(connection, connection.execute(_LINEAGE, values).all())
+    own = [
+        {"place": 0, "pool_id": row.pool_id, "user_id": name.user_id, "is_divided": row.is_divided}
+        for row in pools
+    ]
+    wanted = _behind(connection, own)
+    values = {"wanted": json.dumps(wanted), "pools": sorted({one["pool_id"] for one in wanted})}
+    cells = connection.execute(
+        text(ENOUGH_CELLS.format(condition=_OF_POOLS)),
+        {**values, "cell_id": after.cell_id, "most": most},
+    ).scalars()
+    return described(connection, of_cells(connection, list(cells), after, most))
 
 
-_EXISTS = text("""
-    SELECT EXISTS (SELECT FROM seen_allocations
-        WHERE usage_date >= :start AND usage_date < :end AND rule_id = :rule_id
-          AND team_id IS NOT DISTINCT FROM :team_id AND user_id IS NOT DISTINCT FROM :user_id)
+_POOLS = text("""
+    SELECT DISTINCT pool_id, is_divided FROM seen_allocations
+    WHERE usage_date >= :start AND usage_date < :end AND rule_id = :rule_id
+      AND team_id IS NOT DISTINCT FROM :team_id AND user_id IS NOT DISTINCT FROM :user_id
 """)
+_OF_POOLS = """pool_id = ANY (CAST(:pools AS bigint[])) AND EXISTS (
+    SELECT FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w (pool_id bigint, user_id text, is_divided boolean)
+    WHERE w.pool_id = c.pool_id AND (w.is_divided OR c.user_id IS NOT DISTINCT FROM w.user_id))"""

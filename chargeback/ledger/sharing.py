@@ -7,49 +7,90 @@ Owns the payers: direct pools go, in SQL, to those who caused them; divided pool
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from chargeback import money, rules
 from chargeback.identity import public_id
+from chargeback.ledger.drivers import Drivers
 from chargeback.ledger.rulebook import KeptRule
 from chargeback.ledger.staging import stage
 from chargeback.rules import Receiver
 from models.enums import RuleType
 
 
+class Share(NamedTuple):
+    """Who bears a pool; `digest` tells whether that is still so, `remark` why it is not as the rule says."""
+
+    receivers: tuple[Receiver, ...]
+    digest: str
+    remark: str | None
+
+
 class Receivers:
     """Who bears what nobody caused alone, by rule version and day; members and seen users are read once."""
 
     def __init__(
-        self, connection: Connection, kept: Sequence[KeptRule], unattributed_team: str | None
+        self,
+        connection: Connection,
+        kept: Sequence[KeptRule],
+        unattributed_team: str | None,
+        drivers: Drivers,
     ) -> None:
         self.unattributed_team = unattributed_team
         self._connection = connection
+        self._drivers = drivers
         self._by_key = {k.key: k for k in kept}
+        self._shares: dict[tuple[int, date], Share] = {}
         self._seen: dict[tuple[str, date], list[str]] = {}
         self._members: dict[str, list[tuple[str, date, date]]] = defaultdict(list)
         members = text("SELECT team_id, user_id, valid_from, valid_to FROM memberships")
         for team_id, user_id, valid_from, valid_to in connection.execute(members):
             self._members[team_id].append((user_id, valid_from, valid_to))
 
-    def of(self, rule_key: int, day: date) -> tuple[Receiver, ...]:
+    def of(self, rule_key: int, day: date) -> "Share":
         """The receivers of the rule version's cost of that day, with their weights."""
-        kept = self._by_key[rule_key]
-        if kept.rule.rule_type is not RuleType.BY_TEAM:
-            return kept.receivers
+        if (rule_key, day) not in self._shares:
+            receivers, remark = self._found(self._by_key[rule_key], day)
+            parts = [p for r in receivers for p in (r.team_id, r.user_id, str(r.weight))]
+            digest = str(public_id(*parts, *([remark] if remark else [])))
+            self._shares[rule_key, day] = Share(receivers, digest, remark)
+        return self._shares[rule_key, day]
+
+    def _found(self, kept: KeptRule, day: date) -> tuple[tuple[Receiver, ...], str | None]:
+        if kept.rule.rule_type is RuleType.PROPORTIONAL:
+            return self._by_driver(kept, day)
+        if kept.rule.rule_type is RuleType.BY_TEAM:
+            return self._of_team(kept, day), None
+        return kept.receivers, None
+
+    def _by_driver(self, kept: KeptRule, day: date) -> tuple[tuple[Receiver, ...], str | None]:
+        """By the month's weights; where the rule lists nobody, all teams (or users) that pass nothing on."""
+        assert kept.rule.driver is not None, "a proportional rule has a driver"
+        weights = self._drivers.weights(kept.rule.driver, day)
+        if not kept.receivers:
+            wants_users = kept.rule.entity_type == "user"
+            passing = self._passing_teams(day) if kept.rule.stage > 1 else set()
+            weights = {
+                receiver: weight
+                for receiver, weight in weights.items()
+                if (receiver.team_id is None) == wants_users and receiver.team_id not in passing
+            }
+        return rules.by_driver(kept.receivers, weights, Receiver(self.unattributed_team, None, 1))
+
+    def _passing_teams(self, day: date) -> set[str | None]:
+        """The teams whose cost a later stage passes on that day: it is never spread back to them unasked."""
+        in_force = rules.in_force([kept.rule for kept in self._by_key.values()], day)
+        return {rule.team_id for rule in in_force if rule.stage > 1} - {None}
+
+    def _of_team(self, kept: KeptRule, day: date) -> tuple[Receiver, ...]:
         team_id = kept.rule.team_id
         assert team_id is not None, "a by_team rule names its team"
         members = [u for u, start, end in self._members[team_id] if start <= day < end]
         return rules.by_team_receivers(
             team_id, members, () if members else self._seen_users(team_id, day)
         )
-
-    def digest(self, rule_key: int, day: date) -> str:
-        """One id for the whole list, to see whether it is still what it was."""
-        parts = (p for r in self.of(rule_key, day) for p in (r.team_id, r.user_id, str(r.weight)))
-        return str(public_id(*parts))
 
     def _seen_users(self, team_id: str, day: date) -> list[str]:
         """The users seen in the team's usage in the day's calendar month."""
@@ -73,12 +114,12 @@ def pools_with_other_receivers(
     held = connection.execute(
         text("""
             SELECT pool_id, rule_key, usage_date, split_digest FROM cost_pools p
-            WHERE usage_date = ANY (:days) AND split_digest IS NOT NULL AND retired_at IS NULL
+            WHERE usage_date = ANY (:days) AND split_digest IS NOT NULL AND retired_at IS NULL AND kind <> 'reversal'
               AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
         {"days": list(days)},
     )
     for pool_id, rule_key, day, digest in held:
-        if str(digest) != receivers.digest(rule_key, day):
+        if str(digest) != receivers.of(rule_key, day).digest:
             yield pool_id
     yield from connection.execute(
         text("""
@@ -86,7 +127,8 @@ def pools_with_other_receivers(
             JOIN allocation_rules r USING (rule_key) JOIN allocations a USING (pool_id)
             WHERE p.usage_date = ANY (:days) AND r.rule_type IN ('by_usage', 'unattributed')
               AND p.team_id IS NULL AND a.user_id IS NULL AND a.team_id IS DISTINCT FROM :team
-              AND p.retired_at IS NULL AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
+              AND p.retired_at IS NULL AND p.kind <> 'reversal'
+              AND NOT EXISTS (SELECT FROM frozen f WHERE f.pool_id = p.pool_id)"""),
         {"days": list(days), "team": receivers.unattributed_team},
     ).scalars()
 
@@ -100,7 +142,7 @@ _DIRECT = text("""
         CASE WHEN n.rule_type IN ('by_usage', 'by_user') THEN c.user_id END AS payer_user,
         sum(c.cost), sum(c.quantity)
     FROM new_pools n JOIN pool_cells h USING (pool_id) JOIN classified c ON c.cell_id = h.cell_id
-    WHERE n.rule_type IN ('by_usage', 'by_user', 'unattributed')
+    WHERE n.rule_type IN ('by_usage', 'by_user', 'unattributed') AND n.kind <> 'reversal'
     GROUP BY pool_id, n.usage_date, payer_team, payer_user
 """)
 
@@ -114,27 +156,28 @@ def allocate_divided(connection: Connection, receivers: Receivers) -> int:
     """Divide the other new pools among their receivers; how many allocations that makes."""
     pools = connection.execute(
         text("""SELECT pool_id, usage_date, rule_key, rule_type, cost, quantity FROM new_pools
-                WHERE rule_type IN ('by_team', 'fixed_split', 'equal_split') ORDER BY pool_id""")
+                WHERE rule_type IN ('by_team', 'fixed_split', 'equal_split', 'proportional')
+                  AND kind <> 'reversal' ORDER BY pool_id""")
     ).all()
     if not pools:
         return 0
-    digests: dict[tuple[int, date], str] = {}
+    found: dict[tuple[int, date], Share] = {}
     shares: list[tuple[object, ...]] = []
     for pool in pools:
         share = receivers.of(pool.rule_key, pool.usage_date)
-        digests[pool.rule_key, pool.usage_date] = receivers.digest(pool.rule_key, pool.usage_date)
-        shares += _divide(pool, share)
+        found[pool.rule_key, pool.usage_date] = share
+        shares += _divide(pool, share.receivers)
     stage(
         connection, "shares",
         "pool_id bigint, usage_date date, team_id text, user_id text, cost numeric, quantity numeric, weight numeric",
         shares,
     )  # fmt: skip
     stage(
-        connection, "split_digests", "rule_key bigint, usage_date date, digest uuid",
-        [(*key, digest) for key, digest in digests.items()],
+        connection, "split_digests", "rule_key bigint, usage_date date, digest uuid, remark text",
+        [(*key, share.digest, share.remark) for key, share in found.items()],
     )  # fmt: skip
     connection.execute(
-        text("""UPDATE cost_pools p SET split_digest = d.digest FROM new_pools n JOIN split_digests d
+        text("""UPDATE cost_pools p SET split_digest = d.digest, remark = d.remark FROM new_pools n JOIN split_digests d
                 USING (rule_key, usage_date) WHERE p.pool_id = n.pool_id""")
     )
     return connection.execute(
@@ -146,16 +189,16 @@ def allocate_divided(connection: Connection, receivers: Receivers) -> int:
 def _divide(pool: Any, share: Sequence[Receiver]) -> Iterator[tuple[object, ...]]:
     """One pool's shares: cost and quantity by the same weights; who weighs nothing gets no row.
 
-    The weight of a percentage is whole in units of 10⁻¹⁸ and kept as the percentage it is.
+    The weight of a percentage or a driver is whole in units of 10⁻¹⁸ and kept as the number it is.
     """
-    is_percentage = pool.rule_type == RuleType.FIXED_SPLIT
+    is_in_units = pool.rule_type in (RuleType.FIXED_SPLIT, RuleType.PROPORTIONAL)
     payers = {_payer_key(r): r for r in share}
     weights = {key: r.weight for key, r in payers.items()}
     costs = money.split(money.units(pool.cost), weights)
     quantities = money.split(money.units(pool.quantity), weights)
     for key, receiver in payers.items():
         if receiver.weight:
-            kept = money.amount(receiver.weight) if is_percentage else receiver.weight
+            kept = money.amount(receiver.weight) if is_in_units else receiver.weight
             yield (pool.pool_id, pool.usage_date, receiver.team_id, receiver.user_id,
                    money.amount(costs[key]), money.amount(quantities[key]), kept)  # fmt: skip
 

@@ -45,6 +45,16 @@ class RecentRun:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Why a rule's cost was not divided as the rule says: how much of it, in how many days."""
+
+    rule_id: str
+    reason: str
+    cost: Decimal
+    days: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """A period, or everything, as it stands; amounts in `currency`, cost exact and totals as printed.
 
@@ -61,6 +71,7 @@ class Standing:
     days_to_allocate: int
     unattributed: Decimal
     not_allocated: Decimal
+    remarks: tuple[Remark, ...]
     recent_runs: tuple[RecentRun, ...]
 
 
@@ -83,6 +94,10 @@ def standing(connection: Connection, period: Period | None) -> Standing:
         len(days_to_allocate(connection, days["start"], days["end"])),
         invoices.plain(unattributed),
         invoices.plain(not_allocated),
+        tuple(
+            Remark(row.rule_id, row.remark, invoices.plain(row.cost), row.days)
+            for row in connection.execute(_REMARKS, days)
+        ),
         tuple(_run(row) for row in runs.recent(connection, RECENT_RUNS)),
     )
 
@@ -97,6 +112,14 @@ _WAITING = text("""
            AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)),
         (SELECT count(*) FROM usage_quarantine
          WHERE state = 'open' AND (usage_date IS NULL OR (usage_date >= :start AND usage_date < :end)))
+""")
+
+
+_REMARKS = text("""
+    SELECT r.rule_id, p.remark, sum(p.cost) AS cost, count(DISTINCT p.usage_date) AS days
+    FROM cost_pools p JOIN allocation_rules r USING (rule_key)
+    WHERE p.remark IS NOT NULL AND p.retired_at IS NULL AND p.usage_date >= :start AND p.usage_date < :end
+    GROUP BY r.rule_id, p.remark ORDER BY r.rule_id COLLATE "C", p.remark COLLATE "C"
 """)
 
 

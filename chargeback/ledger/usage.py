@@ -66,6 +66,8 @@ def load(
     write_manifest(connection, batch_id, chunk.tallies)
     if role == "allocate":
         mark_days_of(connection, batch_id)
+    elif role == "weights":
+        mark_months_of(connection, batch_id)
     if cursor_at is not None:
         move_cursor(connection, source_id, cursor_at)
     return _counts(connection, batch_id)
@@ -296,10 +298,21 @@ def mark_days_of(connection: Connection, batch_id: int) -> None:
                 SELECT usage_date FROM usage_cells WHERE batch_id = :id
                 UNION
                 SELECT d.usage_date FROM allocation_days d
-                WHERE EXISTS (SELECT FROM allocation_rules WHERE rule_type = 'by_team')
+                WHERE EXISTS (SELECT FROM allocation_rules WHERE rule_type IN ('by_team', 'proportional'))
                   AND date_trunc('month', d.usage_date) IN
                       (SELECT date_trunc('month', usage_date) FROM usage_cells WHERE batch_id = :id)
             ) touched ORDER BY usage_date
             ON CONFLICT (usage_date) DO UPDATE SET is_dirty = true"""),
+        {"id": batch_id},
+    )
+
+
+def mark_months_of(connection: Connection, batch_id: int) -> None:
+    """Mark the months' days dirty whose cost is divided by the batch's weights; its own days bear no cost."""
+    connection.execute(
+        text("""UPDATE allocation_days SET is_dirty = true WHERE usage_date IN (
+                    SELECT usage_date FROM allocation_days WHERE date_trunc('month', usage_date) IN
+                        (SELECT date_trunc('month', usage_date) FROM usage_cells WHERE batch_id = :id)
+                    ORDER BY usage_date FOR UPDATE)"""),
         {"id": batch_id},
     )

@@ -56,6 +56,12 @@ _WHOLE = f"""
 """  # noqa: S608 - made of constants only
 
 
+# Records are asked for by the ids of their cells: only what is constant in a query reaches into a view's parts.
+_CELLS_OF_DAY = text(f"""
+    SELECT cell_id FROM seen_cells WHERE usage_date = :day AND reallocation_id IS NULL AND {_IS_WHOSE}
+""")  # noqa: S608 - made of constants only
+
+
 def summary(connection: Connection, stretch: Stretch, whose: Whose) -> Summary:
     """What was used in the stretch by those asked for."""
     values: dict[str, Any] = dict(whose._asdict())
@@ -64,14 +70,15 @@ def summary(connection: Connection, stretch: Stretch, whose: Whose) -> Summary:
         values |= {"start": stretch.whole.start, "end": stretch.whole.end}
         parts.append(_WHOLE)
     for number, part in enumerate(stretch.parts):
-        values |= {
-            f"day_{number}": part.day,
-            f"from_{number}": part.start,
-            f"to_{number}": part.end,
-        }
+        cells = connection.execute(_CELLS_OF_DAY, {**whose._asdict(), "day": part.day}).scalars()
+        values |= {f"cells_{number}": list(cells), f"day_{number}": part.day}
+        values |= {f"from_{number}": part.start, f"to_{number}": part.end}
+        is_then = f"usage_at >= :from_{number} AND usage_at < :to_{number}"
         parts.append(
-            f"""SELECT {_SUMMED} FROM seen_records WHERE usage_date = :day_{number}
-                AND usage_at >= :from_{number} AND usage_at < :to_{number} AND {_IS_WHOSE}"""  # noqa: S608
+            f"""SELECT {_SUMMED} FROM seen_records WHERE cell_id = ANY (CAST(:cells_{number} AS bigint[])) AND {is_then}
+                UNION ALL
+                SELECT {_SUMMED} FROM seen_open_records
+                WHERE usage_date = :day_{number} AND {is_then} AND {_IS_WHOSE}"""  # noqa: S608
         )
     rows = connection.execute(
         text(f"""
@@ -136,32 +143,65 @@ class Record:
     place: Place
 
 
-_RECORD = """coalesce(r.cell_id, 9223372036854775807) AS cell_id, r.usage_id AS record_id, r.revision,
-    r.external_id, r.source_id, r.usage_at, r.team_id, r.user_id, r.agent_id, r.account_id, r.resource_type, r.unit,
-    r.quantity, r.cost"""
-_AFTER = """(coalesce(r.cell_id, 9223372036854775807), r.usage_id, r.revision)
-    > (:cell_id, CAST(:usage_id AS uuid), :revision)"""
-_IN_ORDER = "ORDER BY coalesce(r.cell_id, 9223372036854775807), r.usage_id, r.revision LIMIT :most"
+_RECORD = """r.usage_id AS record_id, r.revision, r.external_id, r.source_id, r.usage_at, r.team_id, r.user_id,
+    r.agent_id, r.account_id, r.resource_type, r.unit, r.quantity, r.cost"""
+# Enough cells, in the order of their ids, to have `most` records after those of the cell where the list stopped.
+ENOUGH_CELLS = """
+    SELECT cell_id FROM (
+        SELECT cell_id, sum(CASE WHEN cell_id > :cell_id THEN abs(record_count) ELSE 0 END)
+            OVER (ORDER BY cell_id ROWS UNBOUNDED PRECEDING) - abs(record_count) AS before
+        FROM seen_cells c WHERE reallocation_id IS NULL AND cell_id >= :cell_id AND {condition}) counted
+    WHERE before <= :most
+"""
+_OF_CELLS = text(f"""
+    SELECT r.cell_id, {_RECORD} FROM seen_records r
+    WHERE r.cell_id = ANY (CAST(:cells AS bigint[]))
+      AND (r.cell_id, r.usage_id, r.revision) > (:cell_id, CAST(:usage_id AS uuid), :revision)
+    ORDER BY r.cell_id, r.usage_id, r.revision LIMIT :most
+""")  # noqa: S608 - made of constants only
+_OPEN = f"""
+    SELECT {IN_NO_CELL} AS cell_id, {_RECORD} FROM seen_open_records r
+    WHERE {{condition}} AND (r.usage_id, r.revision) > (CAST(:usage_id AS uuid), :revision)
+    ORDER BY r.usage_id, r.revision LIMIT :most
+"""  # noqa: S608 - made of constants only
 
 
 def records(
     connection: Connection, period: Period | None, whose: Whose, after: Place, most: int
 ) -> list[Record]:
     """Records of the period's days, or of all; in an order that stays, so that a list can go on after a place."""
-    values = {**whose._asdict(), **after._asdict(), "usage_id": str(after.usage_id), "most": most}
-    days = ""
+    values: dict[str, Any] = dict(whose._asdict())
+    condition = _IS_WHOSE
     if period is not None:
-        days = "AND r.usage_date >= :start AND r.usage_date < :end"
+        condition += " AND usage_date >= :start AND usage_date < :end"
         values |= {"start": period.start, "end": period.end}
-    is_whose = _IS_WHOSE.replace("team_id =", "r.team_id =")
-    found = connection.execute(
-        text(
-            f"""SELECT {_RECORD} FROM seen_records r
-                WHERE {is_whose} {days} AND {_AFTER} {_IN_ORDER}"""  # noqa: S608
-        ),
-        values,
-    ).all()
+    found: list[Any] = []
+    if after.cell_id < IN_NO_CELL:
+        cells = connection.execute(
+            text(ENOUGH_CELLS.format(condition=condition)),
+            {**values, "cell_id": after.cell_id, "most": most},
+        ).scalars()
+        found += of_cells(connection, list(cells), after, most)
+        after = Place(IN_NO_CELL)
+    if len(found) < most:
+        left = {**values, "usage_id": str(after.usage_id), "revision": after.revision}
+        found += connection.execute(
+            text(_OPEN.format(condition=condition)), {**left, "most": most - len(found)}
+        )
     return described(connection, found)
+
+
+def of_cells(
+    connection: Connection, cells: Sequence[int], after: Place, most: int
+) -> Sequence[Any]:
+    """The rows of these cells' records after a place."""
+    values = {
+        **after._asdict(),
+        "usage_id": str(after.usage_id),
+        "cells": list(cells),
+        "most": most,
+    }
+    return connection.execute(_OF_CELLS, values).all()
 
 
 def described(connection: Connection, rows: Sequence[Any]) -> list[Record]:

@@ -168,6 +168,8 @@ class RuleChangeIn(_In):
     user_ids: list[Id] | None = None
     entity_ids: list[Id] | None = None
     split_percentages: dict[str, NumberIn] | None = None
+    driver: Annotated[Any, Field(description="What a `proportional` rule divides by.")] = None
+    stage: int | None = None
     priority: int | None = None
     valid_from: str | None = None
     valid_to: str | None = None
@@ -186,7 +188,9 @@ class RuleIn(RuleChangeIn):
     )  # fmt: skip
 
     rule_id: Id
-    rule_type: Literal["by_usage", "by_team", "by_user", "fixed_split", "equal_split"]
+    rule_type: Literal[
+        "by_usage", "by_team", "by_user", "fixed_split", "equal_split", "proportional"
+    ]
 
 
 class Match(BaseModel):
@@ -211,6 +215,8 @@ class Rule(BaseModel):
     user_ids: list[str]
     entity_ids: list[str]
     split_percentages: dict[str, Number]
+    driver: str | dict[str, str] | None
+    stage: int
     priority: int
     valid_from: str | None
     valid_to: str | None

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from chargeback.driver_reading import written
 from chargeback.exact_json import figure
 from chargeback.ledger.posting import Held
 from chargeback.ledger.rule_reach import Stamps
@@ -148,6 +149,8 @@ def rule_fields(kept: Rule) -> dict[str, Any]:
         "user_ids": list(kept.user_ids),
         "entity_ids": list(kept.entity_ids),
         "split_percentages": {entity: figure(share) for entity, share in kept.split_percentages},
+        "driver": written(kept.driver),
+        "stage": kept.stage,
         "priority": kept.priority,
         "valid_from": _bound(kept.valid_from),
         "valid_to": _bound(kept.valid_to),
@@ -179,7 +182,9 @@ def figures(told: Any) -> Any:
     }
 
 
-_NAMES = frozenset({"period", "currency", "source", "role", "number", "kind", "status"})
+_NAMES = frozenset(
+    {"period", "currency", "source", "role", "number", "kind", "status", "team_id", "user_id"}
+)
 
 
 def _line(line: LineView, period: Period) -> dict[str, Any]:

@@ -15,19 +15,22 @@ from chargeback.errors import Invalid
 from chargeback.journal import without_cost_center
 from chargeback.ledger import allocation, invoices, issuing, publications
 from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.previews import allocation_preview
 from chargeback.periods import Period, parse_day
 from chargeback.settings import settings
 from chargeback.views import InvoiceView
-from entrypoints import paper, showing
+from entrypoints import moves, paper, showing
 from entrypoints.commands import asked
 from entrypoints.ledger_at_hand import ledger_at_hand
 from models.enums import InvoiceStatus
 
 
-def allocate(period: str | None, as_json: bool) -> int:
+def allocate(period: str | None, as_json: bool, dry_run: bool = False) -> int:
     """Bring every day of the period, or every day, up to date."""
     wanted = asked.period(period)
     start, end = (wanted.start, wanted.end) if wanted else (date.min, date.max)
+    if dry_run:
+        return _allocation_preview(start, end, as_json)
     with ledger_at_hand(), showing.progress("Allocating") as show:
         counts = allocation.allocate(
             end, start, lambda month, done, of: show(f"Allocated {month:%Y-%m}", done, of)
@@ -49,6 +52,18 @@ def allocate(period: str | None, as_json: bool) -> int:
     return 0
 
 
+def _allocation_preview(start: date, end: date, as_json: bool) -> int:
+    """Show what allocating these days would move."""
+    with ledger_at_hand(), showing.progress("Allocating, to be undone"):
+        preview = allocation_preview(start, end)
+    if as_json:
+        showing.print_json({"preview": moves.as_json(preview), "dry_run": True})
+        return 0
+    moves.show(preview, is_done=False)
+    showing.say_dry_run()
+    return 0
+
+
 def invoice(
     period: str,
     team: str | None,
@@ -57,6 +72,7 @@ def invoice(
     number: str | None,
     on: str | None,
     as_json: bool,
+    dry_run: bool = False,
 ) -> int:
     """Draft or refresh one payer's invoice, publish its PDF, and show it whole."""
     payer, wanted, day = (
@@ -64,21 +80,25 @@ def invoice(
         Period.parse(period),
         asked.business_date(on),
     )
-    with ledger_at_hand():
+    with ledger_at_hand(dry_run):
         from tasks.bill_payers import draft_invoice
 
         with showing.progress(f"Drafting the invoice of {payer}"):
             made = draft_invoice.fn(payer, wanted.label, day, asked.actor(), number)
-        view, pdf = _published(made["number"])
+        view, pdf = (_viewed(made["number"]), None) if dry_run else _published(made["number"])
     if as_json:
-        showing.print_json({"outcome": made["outcome"], **showing.plain(view), "pdf": pdf})
+        said = {"dry_run": True} if dry_run else {}
+        showing.print_json({"outcome": made["outcome"], **showing.plain(view), "pdf": pdf, **said})
         return 0
     showing.say(
         _OUTCOMES[made["outcome"]].format(number=view.number, payer=payer, period=wanted.label),
         "bold",
     )
     paper.show(view)
-    showing.say(f"PDF  {pdf}")
+    if pdf is None:
+        showing.say_dry_run()
+    else:
+        showing.say(f"PDF  {pdf}")
     return 0
 
 
@@ -94,12 +114,17 @@ def _published(number: str) -> tuple[InvoiceView, str]:
     """A document with its PDF, published as it stands now."""
     from tasks.publish_documents import publish_invoices
 
-    with snapshot() as connection:
-        (view,) = invoices.views(connection, [issuing.find(connection, number)])
+    view = _viewed(number)
     publish_invoices.fn(view.period.label, number)
     with snapshot() as connection:
         pdf = publications.newest(connection, "invoice")[number]
     return view, str(settings().files / pdf.uri)
+
+
+def _viewed(number: str) -> InvoiceView:
+    """A document whole."""
+    with snapshot() as connection:
+        return invoices.views(connection, [issuing.find(connection, number)])[0]
 
 
 def move(
@@ -110,27 +135,35 @@ def move(
     *,
     is_rebillable: bool = True,
     as_json: bool,
+    dry_run: bool = False,
 ) -> int:
     """Move a document to a status, and publish its PDF as it stands then, with a credit note's if one came of it."""
     wanted, day = invoice_status.parse(status), asked.business_date(on)
-    with ledger_at_hand():
+    with ledger_at_hand(dry_run):
         with transaction() as connection:
             invoice_id = issuing.find(connection, given)
             moved = issuing.move(
                 connection, invoice_id, wanted, day, asked.actor(), reason, is_rebillable
             )
-        pdfs = _published_after(moved)
+        pdfs = {} if dry_run else _published_after(moved)
     if as_json:
         showing.print_json({"number": moved.number, "status": moved.status, "changed": moved.has_changed,
-                            "credit_note": moved.credit_note, "pdfs": pdfs})  # fmt: skip
+                            "credit_note": moved.credit_note, "pdfs": pdfs,
+                            **({"dry_run": True} if dry_run else {})})  # fmt: skip
         return 0
     if not moved.has_changed:
         showing.say(f"{moved.number} is {moved.status} already; nothing changed.")
         return 0
-    showing.say(f"{moved.number} is {moved.status} now.")
+    showing.say(
+        f"{moved.number} would be {moved.status}."
+        if dry_run
+        else f"{moved.number} is {moved.status} now."
+    )
     if moved.credit_note:
         showing.say(f"Credit note {moved.credit_note} takes it back; " + (
             "its cost can be billed again." if is_rebillable else "its cost is written off."))  # fmt: skip
+    if dry_run:
+        showing.say_dry_run()
     for number, pdf in pdfs.items():
         showing.say(f"PDF of {number}  {pdf}")
     return 0
@@ -146,20 +179,25 @@ def _published_after(moved: issuing.Moved) -> dict[str, str]:
     return {number: _published(number)[1] for number in numbers}
 
 
-def sweep(as_of: str, as_json: bool) -> int:
+def sweep(as_of: str, as_json: bool, dry_run: bool = False) -> int:
     """Mark sent invoices past their due date overdue."""
     day = parse_day(as_of)
-    with ledger_at_hand():
+    with ledger_at_hand(dry_run):
         with transaction() as connection:
             numbers = issuing.sweep(connection, day, asked.actor())
-        if numbers:
+        if not dry_run:
             _republish(numbers)
     if as_json:
-        showing.print_json({"as_of": day, "overdue": numbers})
-    elif numbers:
-        showing.say(f"As of {day}, {len(numbers)} invoices became overdue: {', '.join(numbers)}.")
+        said = {"dry_run": True} if dry_run else {}
+        showing.print_json({"as_of": day, "overdue": numbers, **said})
+        return 0
+    if numbers:
+        become = "would become" if dry_run else "became"
+        showing.say(f"As of {day}, {len(numbers)} invoices {become} overdue: {', '.join(numbers)}.")
     else:
         showing.say(f"As of {day}, no invoice became overdue; nothing changed.")
+    if dry_run:
+        showing.say_dry_run()
     return 0
 
 

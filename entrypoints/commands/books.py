@@ -73,7 +73,7 @@ def verify(period: str | None, as_json: bool) -> int:
     return int(bool(broken))
 
 
-def reconcile(period: str, as_json: bool) -> int:
+def reconcile(period: str, payers: bool, as_json: bool) -> int:
     """Show what came in beside what became of it; 1 where there is a difference."""
     wanted = Period.parse(period)
     with ledger_at_hand(), snapshot() as connection:
@@ -81,7 +81,7 @@ def reconcile(period: str, as_json: bool) -> int:
     if as_json:
         showing.print_json(found.as_json())
     else:
-        figures.show_reconciliation(found)
+        figures.show_reconciliation(found, payers)
     return int(found.difference != 0)
 
 

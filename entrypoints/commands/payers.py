@@ -1,40 +1,66 @@
 """What the commands about payers and rules do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from chargeback.documents import wording
-from chargeback.errors import Invalid, NotFound
+from chargeback.driver_reading import written
+from chargeback.errors import Invalid, NotFound, Unavailable
 from chargeback.ledger import audit, payers, rulebook
-from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger.database import rehearsal, snapshot, transaction
 from chargeback.ledger.invoices import plain
+from chargeback.ledger.previews import Preview, preview
 from chargeback.ledger.rulebook import KeptRule
 from chargeback.payers_file import read
 from chargeback.rule import ALWAYS_FROM, ALWAYS_TO
 from chargeback.rules import Receiver
-from entrypoints import showing
+from entrypoints import moves, showing
 from entrypoints.commands.asked import actor
 from entrypoints.ledger_at_hand import ledger_at_hand
 
 
-def import_file(file: Path, reason: str | None, as_json: bool) -> int:
-    """Make what the file names so, all of it or nothing."""
+def import_file(file: Path, reason: str | None, as_json: bool, dry_run: bool = False) -> int:
+    """Make what the file names so, all of it or nothing, and tell what unbilled cost that moves."""
     checked = read(_content(file), str(file))
-    with ledger_at_hand(), audit.within(reason=reason), transaction() as connection:
-        counts = asdict(payers.import_file(connection, checked, actor()))
+
+    def change(connection: Connection) -> payers.ImportCounts:
+        return payers.import_file(connection, checked, actor())
+
+    with ledger_at_hand(), audit.within(reason=reason):
+        moved = _moved_by(change)
+        with rehearsal() if dry_run else transaction() as connection:
+            counts = asdict(change(connection))
     if as_json:
-        showing.print_json(counts)
+        preview = moves.as_json(moved) if moved else None
+        showing.print_json(counts | {"preview": preview, "dry_run": dry_run})
         return 0
     changed = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    if changed:
-        showing.say(f"Imported {file}: changed {changed}.")
-    else:
+    if not changed:
         showing.say(f"{file} says what is so already; nothing changed.")
+        return 0
+    showing.say(
+        f"{file} would change {changed}." if dry_run else f"Imported {file}: changed {changed}."
+    )
+    if moved:
+        moves.show(moved, is_done=not dry_run)
+    if dry_run:
+        showing.say_dry_run()
     return 0
+
+
+def _moved_by(change: Callable[[Connection], object]) -> Preview | None:
+    """What the change moves; None, with the reason said, where others are at work on the same days."""
+    try:
+        return preview(change)
+    except Unavailable as reason:
+        showing.warn(f"What this moves cannot be said now: {reason}.")
+        return None
 
 
 def _content(file: Path) -> str:
@@ -62,18 +88,21 @@ def rules(as_json: bool) -> int:
             "There is no rule yet: cost goes to who used it. `chargeback import FILE.yaml` adds rules."
         )
     else:
-        showing.table([_rule_row(one) for one in kept], right=["priority"])
+        has_stages = any(one.rule.stage > 1 for one in kept)
+        rows = [_rule_row(one, has_stages) for one in kept]
+        showing.table(rows, right=["priority", "stage"])
     return 0
 
 
-def _rule_row(kept: KeptRule) -> dict[str, object]:
+def _rule_row(kept: KeptRule, has_stages: bool) -> dict[str, object]:
     rule = kept.rule
     return {
         "rule": f"{rule.rule_id} v{rule.version}",
         "type": rule.rule_type.value,
+        **({"stage": rule.stage} if has_stages else {}),
         "priority": rule.priority,
-        "takes": _criteria(kept),
-        "who pays": _receivers(kept.receivers) or _DIRECT[rule.rule_type.value],
+        "takes": _criteria(kept) if rule.stage == 1 else f"what was given to {_criteria(kept)}",
+        "who pays": _payers(kept),
         "valid": _validity(rule.valid_from, rule.valid_to) if rule.enabled else "switched off",
     }
 
@@ -83,6 +112,16 @@ _DIRECT = {
     "by_team": "the team's members, in equal parts",
     "by_user": "each user alone",
 }
+
+
+def _payers(kept: KeptRule) -> str:
+    """Who pays, in which parts."""
+    rule = kept.rule
+    if rule.driver is None:
+        return _receivers(kept.receivers) or _DIRECT[rule.rule_type.value]
+    everybody = "every user" if rule.entity_type == "user" else "every team"
+    named = ", ".join(str(one.team_id or one.user_id) for one in kept.receivers) or everybody
+    return f"{named}, by {rule.driver}"
 
 
 def _criteria(kept: KeptRule) -> str:
@@ -122,6 +161,7 @@ def _rule_json(kept: KeptRule) -> dict[str, Any]:
         if name not in ("key", "is_closing")
     }
     rule["split_percentages"] = dict(kept.rule.split_percentages)
+    rule["driver"] = written(kept.rule.driver)
     rule["valid_from"] = None if kept.rule.valid_from == ALWAYS_FROM else kept.rule.valid_from
     rule["valid_to"] = None if kept.rule.valid_to == ALWAYS_TO else kept.rule.valid_to
     rule["receivers"] = [

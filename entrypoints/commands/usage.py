@@ -77,11 +77,11 @@ def list_sources(as_json: bool) -> int:
     return 0
 
 
-def sync(source: str | None, period: str | None, as_json: bool) -> int:
+def sync(source: str | None, period: str | None, as_json: bool, dry_run: bool = False) -> int:
     """Read one source or all of them, with the rows read so far as progress."""
     wanted = asked.period(period)
     window = window_of(wanted) if wanted else None
-    with ledger_at_hand():
+    with ledger_at_hand(dry_run):
         with transaction() as connection:
             kept = (
                 [usage_sources.find(connection, source)]
@@ -91,11 +91,14 @@ def sync(source: str | None, period: str | None, as_json: bool) -> int:
         with showing.progress("Reading the cost trackers") as show:
             counts = [_sync(one.name, window, show) for one in kept]
     if as_json:
-        showing.print_json([asdict(one) for one in counts])
+        said = {"dry_run": True} if dry_run else {}
+        showing.print_json([asdict(one) | said for one in counts])
     elif not counts:
         showing.say("There is no source yet; add one with `chargeback sources add`.")
     else:
         _show_counts(counts)
+        if dry_run:
+            showing.say_dry_run()
     return 0
 
 
@@ -109,10 +112,11 @@ def _sync(name: str, window: Any, show: showing.Show) -> SyncCounts:
 def _show_counts(counts: list[SyncCounts]) -> None:
     showing.table([
         {"source": one.source, "received": one.received, "new": one.new, "already held": one.unchanged,
-         "refused": one.quarantined, "cost received": one.received_raw, "cost booked": one.new_cost}
+         "changed": one.changed, "refused": one.quarantined,
+         "cost received": one.received_raw, "cost booked": one.new_cost}
         for one in counts
-    ], right=["received", "new", "already held", "refused", "cost received", "cost booked"])  # fmt: skip
-    if not any(one.new or one.quarantined for one in counts):
+    ], right=["received", "new", "already held", "changed", "refused", "cost received", "cost booked"])  # fmt: skip
+    if not any(one.new or one.changed or one.quarantined for one in counts):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
         showing.say(

@@ -5,18 +5,21 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson, OnDate, Reason
+from entrypoints.typed.parameters import AsJson, DryRun, OnDate, Reason
 
 GROUP = Group("What goes out", sort_key=3)
 
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (bill, allocate, invoice, send, pay, cancel, move, sweep, publish, export):
+    commands = (bill, allocate, reallocate, invoice, send, pay, cancel, move, sweep, publish)
+    for command in (*commands, deliver, deliveries, export):
         app.command(command, group=GROUP)
 
 
-def bill(period: str, /, *, on: OnDate = None, as_json: AsJson = False) -> int:
+def bill(
+    period: str, /, *, on: OnDate = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Bill a period: sync, allocate, draft, issue, publish and verify, by the flow monthly-billing.
 
     Runs on the stack of `chargeback up`, or starts one for the time being. Doing it again does only what is new.
@@ -24,12 +27,18 @@ def bill(period: str, /, *, on: OnDate = None, as_json: AsJson = False) -> int:
     Args:
         period: Month or days to bill, like 2026-10.
     """
+    if dry_run:
+        from entrypoints.commands import rehearsals
+
+        return rehearsals.bill(period, on, as_json)
     from entrypoints.commands import runs
 
     return runs.bill(period, on, as_json)
 
 
-def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
+def allocate(
+    period: str | None = None, /, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Share out the cost of every day that needs it; days with nothing new are untouched.
 
     Args:
@@ -37,7 +46,28 @@ def allocate(period: str | None = None, /, *, as_json: AsJson = False) -> int:
     """
     from entrypoints.commands import billing
 
-    return billing.allocate(period, as_json)
+    return billing.allocate(period, as_json, dry_run)
+
+
+def reallocate(
+    period: str,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why; printed on the lines and kept in the audit log.")],
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Share billed cost of a period anew, as rules and owners say today; payers see the difference as late lines.
+
+    Doing it again moves nothing more.
+
+    Args:
+        period: Month or days, like 2026-10.
+        dry_run: Show what would move from whom to whom, and book nothing.
+    """
+    from entrypoints.commands import corrections
+
+    return corrections.reallocate(period, reason, dry_run, as_json)
 
 
 def invoice(
@@ -49,6 +79,7 @@ def invoice(
     everybody: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     number: str | None = None,
     on: OnDate = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Draft an invoice for one payer, or refresh its draft, and publish its PDF.
@@ -64,11 +95,17 @@ def invoice(
     """
     from entrypoints.commands import billing
 
-    return billing.invoice(period, team, user, everybody, number, on, as_json)
+    return billing.invoice(period, team, user, everybody, number, on, as_json, dry_run)
 
 
 def send(
-    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+    invoice: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Issue a draft: date it, freeze it, publish its PDF.
 
@@ -77,11 +114,17 @@ def send(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "sent", on, reason, as_json=as_json)
+    return billing.move(invoice, "sent", on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def pay(
-    invoice: str, /, *, on: OnDate = None, reason: Reason = None, as_json: AsJson = False
+    invoice: str,
+    /,
+    *,
+    on: OnDate = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Note that an invoice was paid.
 
@@ -90,7 +133,7 @@ def pay(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "paid", on, reason, as_json=as_json)
+    return billing.move(invoice, "paid", on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def cancel(
@@ -100,6 +143,7 @@ def cancel(
     on: OnDate = None,
     reason: Reason = None,
     rebill: bool = True,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Cancel a document; after issue this makes a credit note and frees its cost to be billed again.
@@ -110,7 +154,9 @@ def cancel(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, "cancelled", on, reason, is_rebillable=rebill, as_json=as_json)
+    return billing.move(
+        invoice, "cancelled", on, reason, is_rebillable=rebill, as_json=as_json, dry_run=dry_run
+    )
 
 
 def move(
@@ -120,6 +166,7 @@ def move(
     *,
     on: OnDate = None,
     reason: Reason = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Move a document to a status; one that has it already stays as it is.
@@ -130,7 +177,7 @@ def move(
     """
     from entrypoints.commands import billing
 
-    return billing.move(invoice, status, on, reason, as_json=as_json)
+    return billing.move(invoice, status, on, reason, as_json=as_json, dry_run=dry_run)
 
 
 def sweep(
@@ -138,12 +185,13 @@ def sweep(
     as_of: Annotated[
         str, Parameter(help="The day to look from; an invoice due that day is still in time.")
     ],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Mark sent invoices past their due date overdue; what is overdue stays so."""
     from entrypoints.commands import billing
 
-    return billing.sweep(as_of, as_json)
+    return billing.sweep(as_of, as_json, dry_run)
 
 
 def publish(period: str, /, *, as_json: AsJson = False) -> int:
@@ -155,6 +203,36 @@ def publish(period: str, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import billing
 
     return billing.publish(period, as_json)
+
+
+def deliver(
+    invoice: str | None = None,
+    /,
+    *,
+    as_of: Annotated[
+        str | None, Parameter(help="The day reminders are counted to; without it, today.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Mail documents and reminders to payers and tell webhooks; what went out is not sent again.
+
+    Args:
+        invoice: One document by its number, whatever its age and even where it was refused before.
+    """
+    from entrypoints.commands import delivery
+
+    return delivery.deliver(invoice, as_of, as_json)
+
+
+def deliveries(
+    *,
+    state: Annotated[str | None, Parameter(help="Only those waiting, delivered or failed.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the messages about documents, newest first: to whom, what became of them, and why."""
+    from entrypoints.commands import delivery
+
+    return delivery.deliveries(state, as_json)
 
 
 def export(

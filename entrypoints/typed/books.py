@@ -46,15 +46,16 @@ def verify(period: str | None = None, /, *, as_json: AsJson = False) -> int:
     return books.verify(period, as_json)
 
 
-def reconcile(period: str, /, *, as_json: AsJson = False) -> int:
+def reconcile(period: str, /, *, payers: bool = False, as_json: AsJson = False) -> int:
     """Show per source what came in and what became of it, exactly; exit status 1 for a difference.
 
     Args:
         period: Month or days, like 2026-10.
+        payers: Show too what each payer bears of it, and was billed and credited.
     """
     from entrypoints.commands import books
 
-    return books.reconcile(period, as_json)
+    return books.reconcile(period, payers, as_json)
 
 
 def digest(*, parts: bool = False, as_json: AsJson = False) -> int:

@@ -13,6 +13,15 @@ AsJson = Annotated[
         help="Print JSON for programs; amounts are text.",
     ),
 ]
+DryRun = Annotated[
+    bool,
+    Parameter(
+        name="--dry-run",
+        negative="",
+        show_default=False,
+        help="Do all of it and keep nothing: shows what would be booked.",
+    ),
+]
 OnDate = Annotated[
     str | None,
     Parameter(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson, Reason
+from entrypoints.typed.parameters import AsJson, DryRun, Reason
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -22,7 +22,7 @@ QUARANTINE = App(
 def register(app: App) -> None:
     """Add these commands to the command line."""
     app.command(import_file, name="import", group=GROUP)
-    for command in (rules, teams, sync):
+    for command in (rules, teams, sync, withdraw):
         app.command(command, group=GROUP)
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
@@ -32,17 +32,20 @@ def register(app: App) -> None:
     QUARANTINE.command(waive)
 
 
-def import_file(file: Path, /, *, reason: Reason = None, as_json: AsJson = False) -> int:
+def import_file(
+    file: Path, /, *, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
+    Says how much unbilled cost that moves, in how many days, from whom to whom.
 
     Args:
         file: A YAML file like examples/company.yaml.
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, reason, as_json)
+    return payers.import_file(file, reason, as_json, dry_run)
 
 
 def rules(*, as_json: AsJson = False) -> int:
@@ -101,7 +104,12 @@ def list_sources(*, as_json: AsJson = False) -> int:
 
 
 def sync(
-    source: str | None = None, /, *, period: str | None = None, as_json: AsJson = False
+    source: str | None = None,
+    /,
+    *,
+    period: str | None = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Read new usage from one cost tracker, or from all; rows already held change nothing.
 
@@ -111,7 +119,23 @@ def sync(
     """
     from entrypoints.commands import usage
 
-    return usage.sync(source, period, as_json)
+    return usage.sync(source, period, as_json, dry_run)
+
+
+def withdraw(
+    *ids: str,
+    source: Annotated[str, Parameter(help="The cost tracker they came from.")],
+    reason: Annotated[str, Parameter(help="Why they are not so; kept in the audit log.")],
+    as_json: AsJson = False,
+) -> int:
+    """Take usage back that should not be there; what was billed of it goes back to its payers as late lines.
+
+    Args:
+        ids: The rows' own ids, as their source calls them.
+    """
+    from entrypoints.commands import corrections
+
+    return corrections.withdraw(source, list(ids), reason, as_json)
 
 
 def list_quarantine(

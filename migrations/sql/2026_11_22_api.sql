@@ -33,9 +33,9 @@ UNION ALL
 SELECT a.cell_id, NULL, a.batch_id, a.source_id, a.usage_date, a.charge_date, a.team_id, c.team_id,
        a.user_id, a.agent_id, a.account_id, a.owner_tag, a.resource_type, a.sku, a.unit,
        a.quantity, a.cost, a.record_count, c.reverses_cell_id, c.replaces_cell_id, c.reallocation_id
-FROM allocation_days d JOIN attributed_cells a USING (usage_date)
-JOIN usage_cells c USING (cell_id) JOIN usage_sources s ON s.source_id = a.source_id
-WHERE d.is_dirty AND s.role = 'allocate'
+FROM attributed_cells a JOIN usage_cells c USING (cell_id) JOIN usage_sources s ON s.source_id = a.source_id
+-- As an array, it is worked out first: joined, the planner attributes the cells of clean days too.
+WHERE a.usage_date = ANY (ARRAY(SELECT usage_date FROM allocation_days WHERE is_dirty)) AND s.role = 'allocate'
   AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = a.cell_id)
   AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
 
@@ -88,13 +88,22 @@ SELECT NULL, NULL, usage_id, revision, external_id, source_id, usage_at, usage_d
        user_id, agent_id, account_id, resource_type, sku, unit, quantity, cost, record_count
 FROM seen_open_records;
 
--- What payers bear; what was billed, cancelled and replaced counts no more.
+-- What payers bear; what was billed, cancelled and replaced counts no more, nor what was passed on.
 CREATE VIEW seen_allocations AS
 SELECT a.allocation_id, a.pool_id, a.usage_date, a.team_id, a.user_id, a.cost, a.quantity, r.rule_id,
        p.resource_type, p.unit, p.split_digest IS NOT NULL AS is_divided
 FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
 WHERE p.retired_at IS NULL
+  AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
   AND (current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true));
+
+-- Where a later stage's pool has its cost from: shares of earlier pools.
+CREATE VIEW seen_passed_on AS
+SELECT t.pool_id, a.pool_id AS from_pool_id, a.user_id,
+       r.rule_type NOT IN ('by_usage', 'by_user', 'unattributed') AS is_divided
+FROM pool_allocations t JOIN allocations a USING (allocation_id) JOIN cost_pools p ON p.pool_id = a.pool_id
+JOIN allocation_rules r USING (rule_key)
+WHERE current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true);
 
 CREATE VIEW seen_notes AS
 SELECT n.* FROM usage_notes n
@@ -116,5 +125,5 @@ WHERE current_user <> 'chargeback_viewer'
 
 CREATE VIEW seen_sources AS SELECT source_id, name FROM usage_sources;
 
-GRANT SELECT ON seen_sources, seen_cells, seen_open_records, seen_records, seen_allocations, seen_notes, seen_teams, seen_users
+GRANT SELECT ON seen_sources, seen_passed_on, seen_cells, seen_open_records, seen_records, seen_allocations, seen_notes, seen_teams, seen_users
     TO chargeback_app, chargeback_viewer;

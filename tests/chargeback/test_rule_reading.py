@@ -98,10 +98,12 @@ def test_the_users_of_a_direct_rule_say_whose_cost_it_takes(rule_type: str) -> N
 
 
 @pytest.mark.parametrize("rule_type", ["by_magic", "unattributed", "BY_TEAM", None, 5, []])
-def test_an_unknown_type_is_refused_listing_the_five(rule_type: object) -> None:
+def test_an_unknown_type_is_refused_listing_the_six(rule_type: object) -> None:
     code, message = _refusal(rule_type=rule_type)
     assert code == "rule_type_unknown"
-    assert message.endswith("write one of by_usage, by_team, by_user, fixed_split, equal_split.")
+    assert message.endswith(
+        "write one of by_usage, by_team, by_user, fixed_split, equal_split, proportional."
+    )
 
 
 @pytest.mark.parametrize(

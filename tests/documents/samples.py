@@ -8,6 +8,7 @@ from typing import Any
 from chargeback.documents.letterhead import Letterhead
 from chargeback.periods import Period
 from chargeback.views import (
+    AdjustmentRow,
     AllocationRow,
     AnnexRow,
     BillTo,
@@ -172,3 +173,14 @@ def make_listed(**given: Any) -> InvoiceRow:
         currency="USD",
     )
     return replace(row, **given)
+
+
+LATE = AdjustmentRow(
+    "INV-20261101-0001",
+    "Correction for 2026-09: llm_tokens, billed on INV-20261001-0001; its usage changed since",
+    "llm_tokens",
+    "tokens",
+    Decimal(-10),
+    Decimal("-1.005"),
+    Decimal("-1.01"),
+)

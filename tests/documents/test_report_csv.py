@@ -8,7 +8,7 @@ import pytest
 
 from chargeback.documents.report_csv import COLUMNS, csv_bytes, original, written
 from chargeback.views import ReportView, UsageRow
-from tests.documents.samples import HOSTILE_NAMES, make_report
+from tests.documents.samples import HOSTILE_NAMES, LATE, make_report
 
 
 def read(report: ReportView) -> list[dict[str, str]]:
@@ -22,11 +22,11 @@ def cost_of(rows: list[dict[str, str]], section: str) -> Decimal:
 def test_the_file_reads_as_it_was_approved() -> None:
     lines = csv_bytes(make_report()).decode("utf-8").split("\r\n")
     assert lines[0] == ",".join(COLUMNS)
-    assert lines[1] == "total,team,team-search,2026-10-01,2026-10-31,USD,,,,,,,,,,,,,25.00,"
-    assert lines[2] == "previous_total,team,team-search,2026-09-01,2026-09-30,USD,,,,,,,,,,,,,20,"
+    assert lines[1] == "total,team,team-search,2026-10-01,2026-10-31,USD,,,,,,,,,,,,,25.00,,"
+    assert lines[2] == "previous_total,team,team-search,2026-09-01,2026-09-30,USD,,,,,,,,,,,,,20,,"
     assert lines[-2] == (
         "invoice,team,team-search,2026-10-01,2026-10-31,USD,INV-20261101-0001,,,team-search,,,,"
-        "sent,2026-11-01,2026-12-01,,,,25.00"
+        "sent,2026-11-01,2026-12-01,,,,25.00,"
     )
     assert lines[-1] == ""
 
@@ -37,6 +37,12 @@ def test_every_breakdown_adds_up_to_the_last_digit() -> None:
     for section in ("usage", "usage_by_resource_type", "usage_by_agent", "usage_by_day"):
         assert cost_of(rows, section) == Decimal("30.000000000000000001")
     assert cost_of(rows, "allocation") == Decimal("25.00") == cost_of(rows, "total")
+
+
+def test_an_adjustment_says_what_it_is_and_what_it_comes_to() -> None:
+    (row,) = (r for r in read(make_report(adjustments=(LATE,))) if r["section"] == "adjustment")
+    assert (row["key"], row["cost"], row["total"]) == ("INV-20261101-0001", "-1.005", "-1.01")
+    assert row["description"].startswith("Correction for 2026-09: llm_tokens, billed on")
 
 
 def test_the_same_report_gives_the_same_file() -> None:

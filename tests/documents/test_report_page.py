@@ -13,6 +13,7 @@ from chargeback.documents.report_page import Bar, link, overview, page, picture
 from chargeback.views import UsageRow
 from tests.documents.samples import (
     HOSTILE_NAMES,
+    LATE,
     OCTOBER,
     make_listed,
     make_report,
@@ -52,6 +53,14 @@ def test_a_page_shows_total_comparison_usage_allocations_and_invoices() -> None:
     assert "1 to 31 October 2026" in shown
     for said in ("storage", "agent-a", "2026-10-31", "by-usage v2", "INV-20261101-0001"):
         assert said in shown
+
+
+def test_a_page_says_what_late_lines_are_for_and_none_where_there_are_none() -> None:
+    shown = " ".join(Page(page(make_report(adjustments=(LATE,)), {})).text.split())
+    assert "Correction for 2026-09: llm_tokens, billed on INV-20261001-0001" in shown
+    assert "-10 tokens" in shown
+    assert "-1.01 USD" in shown
+    assert "shared anew" not in Page(page(make_report(), {})).text
 
 
 def test_the_figures_of_a_page_add_up_to_the_last_digit() -> None:

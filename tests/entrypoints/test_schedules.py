@@ -25,6 +25,7 @@ SCHEDULED = {
     "usage-sync/chargeback",
     "cost-allocation/chargeback",
     "overdue-sweep/chargeback",
+    "invoice-delivery/chargeback",
     "monthly-billing/chargeback",
     "books-verification/chargeback",
 }

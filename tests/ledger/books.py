@@ -23,6 +23,7 @@ from chargeback.ledger import (
     issuing,
     ledger_settings,
     payers,
+    reallocation,
     rulebook,
     sync,
     usage,
@@ -162,6 +163,22 @@ class Books:
         self.load()
         return allocation.allocate(Period.parse(period).end)
 
+    def reallocate(
+        self, period: str = "2026-10", reason: str = "a test", is_dry_run: bool = False
+    ) -> reallocation.Reallocated:
+        """Share what was billed of the period anew, or see what that would do."""
+        self.load()
+        return reallocation.reallocate(Period.parse(period), reason, ACTOR, is_dry_run)
+
+    def billed_by_payer(self) -> dict[tuple[str | None, str | None], Decimal]:
+        """What all issued documents of each (team, user) come to, credit notes and all, exactly."""
+        rows = self.query(
+            """SELECT team_id, user_id, sum(exact_total) AS total FROM invoices
+               WHERE status IN ('sent', 'overdue', 'paid') OR (status = 'cancelled' AND content_hash IS NOT NULL)
+               GROUP BY team_id, user_id"""
+        )
+        return {(row.team_id, row.user_id): invoices.plain(row.total) for row in rows}
+
     def draft(
         self,
         team: str | None = None,
@@ -240,6 +257,7 @@ class Books:
         rows = self.query(
             """SELECT a.team_id, a.user_id, sum(a.cost) FROM allocations a
                JOIN cost_pools p USING (pool_id) WHERE p.retired_at IS NULL
+               AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
                AND a.usage_date >= :start AND a.usage_date < :end GROUP BY 1, 2""",
             start=days.start,
             end=days.end,

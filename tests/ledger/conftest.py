@@ -1,6 +1,6 @@
 """Books that must be sound when a test ends, and those of the year-end story to look at or to break."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,26 +25,6 @@ def october(books: Books) -> Books:
     """Books with a place for October's usage, for transactions that are undone."""
     books.query("SELECT ensure_partition('2026-10-01')")
     return books
-
-
-@pytest.fixture
-def another_ledger(
-    postgres: Server, template: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], Ledger]]:
-    """Makes further fresh ledgers; the settings point to the newest."""
-    made: list[str] = []
-
-    def make() -> Ledger:
-        made.append(postgres.create_database(template))
-        fresh = Ledger(postgres.url(made[-1], "chargeback_app"), postgres.url(made[-1]))
-        monkeypatch.setenv("CHARGEBACK_DATABASE_URL", fresh.url)
-        settings.cache_clear()
-        return fresh
-
-    yield make
-    for name in made:
-        database.engine(postgres.url(name, "chargeback_app")).dispose()
-        postgres.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,13 @@ class Story:
     def __init__(self, books: Books, seed: int) -> None:
         self.books = books
         self.random = Random(seed)
-        self.used = Decimal(0)
+        self.used: dict[str, Decimal] = {}
 
     def live(self) -> None:
         """Do something, and something that usually follows it."""
         acts: list[Callable[[], object]] = [
-            self.use, self.use, self.use, self.allocate, self.edit_rule, self.delete_rule, self.own,
+            self.use, self.use, self.use, self.change, self.withdraw, self.reallocate, self.allocate,
+            self.edit_rule, self.delete_rule, self.own,
             self.join, self.draft, self.draft, self.run, self.run, self.move, self.move, self.sweep,
         ]  # fmt: skip
         try:
@@ -40,17 +41,34 @@ class Story:
 
     def use(self) -> None:
         for _ in range(self.random.randint(1, 6)):
-            cost = Decimal(self.random.randint(-(10**6), 10**7)).scaleb(
-                -self.random.choice((2, 6, 18))
-            )
-            self.used += cost
-            self.books.use(
-                self.random.choice((None, *TEAMS)), self.random.choice((None, *USERS)), f"{cost:f}",
-                f"2026-{self.random.choice(('09', '10', '11'))}-{self.random.choice((5, 20)):02}",
-                agent=self.random.choice((None, *AGENTS)), resource_type=self.random.choice(("image", "tokens")),
-                quantity=str(self.random.randint(0, 9)),
-            )  # fmt: skip
+            self._deliver(f"call-{len(self.used)}")
         self.books.load()
+
+    def _deliver(self, name: str) -> None:
+        cost = Decimal(self.random.randint(-(10**6), 10**7)).scaleb(-self.random.choice((2, 6, 18)))
+        self.used[name] = cost
+        self.books.use(
+            self.random.choice((None, *TEAMS)), self.random.choice((None, *USERS)), f"{cost:f}",
+            f"2026-{self.random.choice(('09', '10', '11'))}-{self.random.choice((5, 20)):02}",
+            agent=self.random.choice((None, *AGENTS)), resource_type=self.random.choice(("image", "tokens")),
+            quantity=str(self.random.randint(0, 9)), external_id=name,
+        )  # fmt: skip
+
+    def change(self) -> None:
+        if self.used:
+            self._deliver(self.random.choice(list(self.used)))
+            self.books.load()
+
+    def withdraw(self) -> None:
+        if self.used:
+            name = self.random.choice(list(self.used))
+            self.used[name] = Decimal(0)
+            self.books.withdraw(name)
+
+    def reallocate(self) -> None:
+        period = self.random.choice(PERIODS)
+        self.books.reallocate(period)
+        assert self.books.reallocate(period).cells == 0
 
     def allocate(self) -> None:
         self.books.allocate(self.random.choice(PERIODS))
@@ -130,5 +148,7 @@ def test_whatever_happens_every_cent_is_billed_waiting_or_nobodys(books: Books, 
         ]
     sources = [source for one in found for source in one.sources]
     assert [one.difference for one in found] == [0, 0, 0]
-    assert sum((source.ledger.amount for source in sources), Decimal(0)) == story.used
-    assert sum(books.total_by_payer("2026-09/2026-11").values(), Decimal(0)) == story.used
+    assert sum((source.ledger.amount for source in sources), Decimal(0)) == sum(story.used.values())
+    assert sum(books.total_by_payer("2026-09/2026-11").values(), Decimal(0)) == sum(
+        story.used.values()
+    )

@@ -6,6 +6,7 @@ cancelled issued invoice keeps its claims, all of them released by its credit no
 
 # ruff: noqa: S608 - queries are made of constants only
 
+from chargeback.ledger.claims import CAUSE
 from chargeback.ledger.invariants.invariant import Invariant, in_days, in_documents, shown
 
 _CLAIMED_TWICE = f"""
@@ -30,7 +31,7 @@ _LINE_IS_ITS_CLAIMS = f"""
     HAVING l.exact_amount <> coalesce(sum(a.cost), 0) OR l.quantity <> coalesce(sum(a.quantity), 0)
 """
 
-_OTHERS = """CASE
+_OTHERS = f"""CASE
     WHEN NOT CASE i.scope
         WHEN 'team' THEN a.team_id IS NOT DISTINCT FROM i.team_id
         WHEN 'user' THEN a.user_id IS NOT DISTINCT FROM i.user_id
@@ -43,13 +44,17 @@ _OTHERS = """CASE
                                   AND date_trunc('month', a.usage_date)::date = l.late_month)
         THEN format('not late usage for %s', to_char(l.late_month, 'YYYY-MM'))
     WHEN (l.resource_type, l.unit) <> (p.resource_type, p.unit)
-        THEN format('of %s in %s', p.resource_type, p.unit) END"""
+        THEN format('of %s in %s', p.resource_type, p.unit)
+    WHEN l.cause <> {CAUSE} THEN format('booked as %s on a line of %s', {CAUSE}, l.cause) END"""
 
 _WRONG = f"""CASE
     WHEN a.allocation_id IS NULL THEN 'which does not exist'
     WHEN i.kind = 'credit_note' THEN 'and is a credit note'
     WHEN i.status = 'cancelled' AND i.content_hash IS NULL THEN 'and is a cancelled draft'
+    WHEN a.is_written_off THEN 'which is written off'
     WHEN c.released_by_line_id IS NULL AND p.retired_at IS NOT NULL THEN 'of a retired pool'
+    WHEN c.released_by_line_id IS NULL AND EXISTS (
+        SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id) THEN 'which was passed on'
     WHEN c.released_by_line_id IS NOT NULL AND i.status <> 'cancelled'
         THEN format('released, but the document is %s', i.status)
     WHEN c.released_by_line_id IS NOT NULL AND n.credits_invoice_id IS DISTINCT FROM i.invoice_id
@@ -95,15 +100,15 @@ _CREDITED_LINES = f"""
                   {shown("sum(amount) FILTER (WHERE side = -1)")}) AS sentence
     FROM invoices n JOIN invoices i ON i.invoice_id = n.credits_invoice_id
     CROSS JOIN LATERAL (
-        SELECT position, 1 AS side, kind, late_month, resource_type, unit, quantity, exact_amount, amount
+        SELECT position, 1 AS side, kind, late_month, cause, resource_type, unit, quantity, exact_amount, amount
         FROM invoice_lines l WHERE l.invoice_id = i.invoice_id
         UNION ALL
-        SELECT position, -1, kind, late_month, resource_type, unit, quantity, exact_amount, amount
+        SELECT position, -1, kind, late_month, cause, resource_type, unit, quantity, exact_amount, amount
         FROM invoice_lines l WHERE l.invoice_id = n.invoice_id) both_lines
     WHERE {in_documents("i.invoice_id")}
     GROUP BY i.number, n.number, position
     HAVING count(*) <> 2 OR sum(quantity) <> 0 OR sum(exact_amount) <> 0 OR sum(amount) <> 0
-        OR count(DISTINCT (both_lines.kind, late_month, resource_type, unit)) <> 1
+        OR count(DISTINCT (both_lines.kind, late_month, cause, resource_type, unit)) <> 1
 """
 
 CLAIMED_ONCE = Invariant(

@@ -1,7 +1,8 @@
-"""Invariants 3, 4 and 5: all cost is pooled once and borne exactly.
+"""Invariants 3, 4 and 5: all cost is pooled once and borne exactly; what is passed on is pooled again, once.
 
 Sources that are not allocated (reconcile_only, weights) have no pools. Retired pools hold their cells in
-`retired_pool_cells` and are looked at alone: what they held is in living pools again.
+`retired_pool_cells` and `retired_pool_allocations` and are looked at alone: what they held is in living
+pools again.
 """
 
 # ruff: noqa: S608 - queries are made of constants only
@@ -9,7 +10,7 @@ Sources that are not allocated (reconcile_only, weights) have no pools. Retired 
 from chargeback.ledger.invariants.invariant import Invariant, around_days, in_days, shown
 
 _BORNE_EXACTLY = f"""
-    SELECT format('pool %s of %s (%s) is %s for %s records: its cells are %s for %s, its allocations %s; '
+    SELECT format('pool %s of %s (%s) is %s for %s records: what it took is %s for %s, its allocations %s; '
                   'in quantity %s, %s, %s', pool_id, p.usage_date, p.resource_type, {shown("p.cost")}, p.record_count,
                   {shown("c.cost")}, coalesce(c.record_count, 0), {shown("a.cost")},
                   {shown("p.quantity")}, {shown("c.quantity")}, {shown("a.quantity")}) AS sentence
@@ -17,7 +18,12 @@ _BORNE_EXACTLY = f"""
     LEFT JOIN (SELECT h.pool_id, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
                FROM (SELECT pool_id, cell_id FROM pool_cells
                      UNION ALL SELECT pool_id, cell_id FROM retired_pool_cells) h
-               JOIN usage_cells USING (cell_id) GROUP BY h.pool_id) c USING (pool_id)
+               JOIN usage_cells USING (cell_id) GROUP BY h.pool_id
+               UNION ALL
+               SELECT t.pool_id, sum(cost), sum(quantity), 0
+               FROM (SELECT pool_id, allocation_id FROM pool_allocations
+                     UNION ALL SELECT pool_id, allocation_id FROM retired_pool_allocations) t
+               JOIN allocations USING (allocation_id) GROUP BY t.pool_id) c USING (pool_id)
     LEFT JOIN (SELECT pool_id, sum(cost) AS cost, sum(quantity) AS quantity
                FROM allocations GROUP BY pool_id) a USING (pool_id)
     WHERE {in_days("p.usage_date")}
@@ -64,6 +70,51 @@ _POOL_OF_CELL = f"""
            <> (c.usage_date, c.source_id, c.resource_type, c.unit))
 """
 
+# A pool that passes on takes of earlier stages, of its own day, source and kind, what its rule's team was given;
+# it takes no cells, and what it took is on no document (6). Nor are there foreign keys here.
+_PASSED_ON = f"""
+    SELECT format('allocation %s (%s) is passed on by pool %s, %s', allocation_id, {shown("a.cost")}, t.pool_id,
+        CASE WHEN p.pool_id IS NULL THEN 'which does not exist'
+             WHEN a.allocation_id IS NULL THEN 'but does not exist'
+             WHEN (p.retired_at IS NOT NULL) <> t.is_retired THEN 'and is kept as if that was '
+                  || CASE WHEN t.is_retired THEN 'retired' ELSE 'living' END
+             WHEN e.retired_at IS NOT NULL AND NOT t.is_retired THEN 'but its own pool is retired'
+             WHEN taker.stage <= giver.stage THEN 'whose rule is of no later stage'
+             WHEN a.team_id IS DISTINCT FROM taker.team_id THEN 'whose rule is another team''s'
+             ELSE 'which is of another day, source, resource type or unit' END) AS sentence
+    FROM (SELECT allocation_id, pool_id, false AS is_retired FROM pool_allocations
+          UNION ALL SELECT allocation_id, pool_id, true FROM retired_pool_allocations) t
+    LEFT JOIN allocations a USING (allocation_id)
+    LEFT JOIN cost_pools e ON e.pool_id = a.pool_id
+    LEFT JOIN allocation_rules giver ON giver.rule_key = e.rule_key
+    LEFT JOIN cost_pools p ON p.pool_id = t.pool_id
+    LEFT JOIN allocation_rules taker ON taker.rule_key = p.rule_key
+    WHERE (p.pool_id IS NULL OR a.allocation_id IS NULL OR {in_days("p.usage_date")} OR {in_days("a.usage_date")})
+      AND (p.pool_id IS NULL OR a.allocation_id IS NULL OR (p.retired_at IS NOT NULL) <> t.is_retired
+        OR (e.retired_at IS NOT NULL AND NOT t.is_retired)
+        OR taker.stage <= giver.stage OR a.team_id IS DISTINCT FROM taker.team_id
+        OR (p.usage_date, p.source_id, p.resource_type, p.unit)
+           IS DISTINCT FROM (e.usage_date, e.source_id, e.resource_type, e.unit))
+"""
+
+_PASSED_TWICE = f"""
+    SELECT format('allocation %s (%s) is passed on by %s pools: %s', allocation_id, {shown("max(a.cost)")}, count(*),
+                  string_agg(t.pool_id::text, ', ' ORDER BY t.pool_id)) AS sentence
+    FROM pool_allocations t LEFT JOIN allocations a USING (allocation_id)
+    WHERE a.allocation_id IS NULL OR {in_days("a.usage_date")}
+    GROUP BY allocation_id HAVING count(*) > 1
+"""
+
+# A rule takes cells in the first stage and allocations in the others.
+_TAKES_OTHERS = f"""
+    SELECT format('pool %s of %s (%s) is of stage %s and holds %s', pool_id, p.usage_date, {shown("p.cost")}, r.stage,
+                  CASE r.stage WHEN 1 THEN 'allocations' ELSE 'cells' END) AS sentence
+    FROM cost_pools p JOIN allocation_rules r USING (rule_key)
+    WHERE {in_days("p.usage_date")} AND CASE r.stage
+        WHEN 1 THEN EXISTS (SELECT FROM pool_allocations t WHERE t.pool_id = p.pool_id)
+        ELSE EXISTS (SELECT FROM pool_cells h WHERE h.pool_id = p.pool_id) END
+"""
+
 _DAY = f"""
     SELECT format('%s has usage of %s, but allocations of %s, %s in no pool and %s in open batches',
                   usage_date, {shown("sum(used)")}, {shown("sum(borne)")}, {shown("sum(loose)")},
@@ -76,6 +127,7 @@ _DAY = f"""
           UNION ALL
           SELECT a.usage_date, 0, a.cost, 0, 0 FROM allocations a LEFT JOIN cost_pools p USING (pool_id)
           WHERE p.retired_at IS NULL AND {in_days("a.usage_date")}
+            AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
           UNION ALL
           SELECT c.usage_date, 0, 0, c.cost, 0 FROM usage_cells c JOIN usage_sources s USING (source_id)
           WHERE s.role = 'allocate' AND {in_days("c.usage_date")}
@@ -138,13 +190,13 @@ _LOST_ORIGINAL = f"""
 
 POOLS_BORNE = Invariant(
     3,
-    "each pool's allocations and cells add up to it, in cost and quantity",
-    (_BORNE_EXACTLY, _POOL_OF_ALLOCATION),
+    "each pool's allocations, and what it took, add up to it in cost and quantity",
+    (_BORNE_EXACTLY, _POOL_OF_ALLOCATION, _PASSED_ON, _TAKES_OTHERS),
 )
 CELLS_POOLED_ONCE = Invariant(
     4,
-    "each cell is in at most one pool, and taken back at most whole",
-    (_CELL_TWICE, _POOL_OF_CELL, _TAKEN_BACK, _REALLOCATED, _LOST_ORIGINAL),
+    "each cell, and each allocation passed on, is in at most one pool, and taken back at most whole",
+    (_CELL_TWICE, _POOL_OF_CELL, _PASSED_TWICE, _TAKEN_BACK, _REALLOCATED, _LOST_ORIGINAL),
 )
 DAYS_BORNE = Invariant(
     5, "each day's usage is allocated, or still waiting to be", (_DAY, _LEFT_OUT)

@@ -144,7 +144,8 @@ _WENT_OUT = f"""
               CASE WHEN k.allocation_id IS NULL THEN a.cost ELSE 0 END, 0
           FROM allocations a JOIN cost_pools p USING (pool_id)
           LEFT JOIN line_allocations k ON k.allocation_id = a.allocation_id AND k.released_by_line_id IS NULL
-          WHERE p.retired_at IS NULL) counted
+          WHERE p.retired_at IS NULL
+            AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)) counted
     JOIN usage_sources s USING (source_id)
     WHERE s.role = 'allocate' AND {in_days("usage_date")}
     GROUP BY s.name, usage_date
