@@ -56,6 +56,39 @@ def test_a_shared_cost_leads_back_to_all_of_its_usage(door: Door) -> None:
     assert a["usage_records"] == b["usage_records"] == ["x"]
 
 
+def test_what_a_later_stage_passed_on_leads_back_to_the_usage_it_was_before(door: Door) -> None:
+    to_teams = {"allocation_metadata": {"entity_type": "team"}}
+    first = {"rule_id": "first", "name": "F", "rule_type": "fixed_split", "split_percentages": {"platform": 100},
+             "match": {"agent_ids": ["shared"]}, **to_teams}  # fmt: skip
+    second = {"rule_id": "second", "name": "S", "rule_type": "fixed_split", "split_percentages": {"a": 75, "b": 25},
+              "team_id": "platform", "stage": 2, **to_teams}  # fmt: skip
+    for rule in (first, second):
+        assert door.post("/allocation-rules", rule, 201)["rule"]["stage"] in (1, 2)
+    door.use("8", agent_id="shared", usage_id="x")
+    (a, b) = door.post("/allocate", JANUARY)["allocations"]
+    assert [(one["rule_id"], one["team_id"], one["total_cost_usd"]) for one in (a, b)] == [
+        ("second", "a", 6), ("second", "b", 2),
+    ]  # fmt: skip
+    assert a["usage_records"] == ["x"]
+    (usage,) = door.get(f"/allocations/{b['allocation_id']}/usage")["usage"]
+    assert usage["usage_id"] == "x"
+
+
+def test_the_usage_of_an_allocation_comes_in_pages(door: Door) -> None:
+    for number in range(7):
+        door.use("1", team_id="a", usage_id=f"u-{number}", day=f"2024-01-0{1 + number // 3}")
+    (share,) = door.post("/allocate", JANUARY)["allocations"]
+    path, seen = f"/allocations/{share['allocation_id']}/usage", []
+    cursor: dict[str, str] = {}
+    for _ in range(4):
+        page = door.get(path, limit=2, **cursor)
+        seen += [one["usage_id"] for one in page["usage"]]
+        cursor = {"cursor": page["next_cursor"]}
+    assert page["next_cursor"] is None
+    assert sorted(seen) == [f"u-{number}" for number in range(7)]
+    assert sorted(share["usage_records"]) == sorted(seen)
+
+
 def test_a_period_within_days_is_widened_and_says_so(door: Door) -> None:
     door.use("1", team_id="a", day="2024-01-05")
     found = door.post(

@@ -1,6 +1,7 @@
 """Usage over HTTP: what is recorded, what is the same again, and what is refused."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,9 @@ def test_the_guides_post_is_answered_with_the_record(door: Door) -> None:
 
 
 def test_amounts_keep_every_digit_from_a_number_and_from_text(door: Door) -> None:
-    body = '{"cost_usd": 12345678901234567890.123456789012345678, "quantity": "0.000000000000000001"}'
+    body = (
+        '{"cost_usd": 12345678901234567890.123456789012345678, "quantity": "0.000000000000000001"}'
+    )
     record = door.post("/usage", body, 201)["usage_record"]
     assert record["cost_usd"] == Decimal("12345678901234567890.123456789012345678")
     assert record["quantity"] == Decimal("0.000000000000000001")
@@ -75,7 +78,8 @@ def test_a_time_of_day_is_honoured_to_the_instant(door: Door, is_sealed: bool) -
 
 def test_a_list_goes_on_where_it_stopped(door: Door) -> None:
     for number in range(5):
-        door.use(str(number), usage_id=f"u-{number}", team_id="a")
+        day = f"2024-01-0{1 + number // 2}"
+        door.use(str(number), usage_id=f"u-{number}", team_id="a", day=day)
     door.post("/allocate", JANUARY)
     for number in range(5, 8):
         door.use(str(number), usage_id=f"u-{number}", team_id="a", resource_id="r")
@@ -133,7 +137,8 @@ def test_a_body_of_another_kind_or_size_is_refused(door: Door) -> None:
 
 
 def test_names_may_be_as_long_as_they_may_in_any_script(door: Door) -> None:
-    long = {name: "\N{ABACUS}" * 255 for name in ("team_id", "user_id", "agent_id", "usage_id")}
+    names = ("team_id", "user_id", "agent_id", "usage_id")
+    long: dict[str, Any] = dict.fromkeys(names, "\N{ABACUS}" * 255)
     door.use("2", **long)
     door.post("/allocate", JANUARY)
     assert door.get("/usage", team_id=long["team_id"])["usage"][0]["usage_id"] == long["usage_id"]
