@@ -124,6 +124,15 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     return reduce(EXACT.add, amounts, ZERO)
 
 
+def written(amount: Decimal) -> str:
+    """The amount as text, every digit that counts and no exponent.
+
+    >>> written(Decimal("2.50E-18"))
+    '0.0000000000000000025'
+    """
+    return f"{EXACT.normalize(amount):f}"
+
+
 def fits(amount: Decimal) -> bool:
     """Whether `amount` can be kept as it is in a NUMERIC(38,18) column."""
     try:

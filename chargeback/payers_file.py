@@ -103,7 +103,7 @@ class PayersFile(_Strict):
         return [rules.parse(spec) for spec in self.rules]
 
 
-class _TextLoader(yaml.SafeLoader):
+class TextLoader(yaml.SafeLoader):
     """Numbers with a point stay text, so that a tax rate or a percentage never is a float; no key comes twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -117,7 +117,7 @@ class _TextLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_TextLoader.yaml_implicit_resolvers = {
+TextLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -129,7 +129,7 @@ def read(content: str, name: str) -> PayersFile:
     Raises Invalid naming the file, the place in it and what is wrong there.
     """
     try:
-        document = yaml.load(content, Loader=_TextLoader)  # noqa: S506 - a SafeLoader
+        document = yaml.load(content, Loader=TextLoader)  # noqa: S506 - a SafeLoader
         found = PayersFile.model_validate(document or {})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

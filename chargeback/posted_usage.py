@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from chargeback import exact_json, money
@@ -104,7 +105,15 @@ def both(start: str | None, end: str | None) -> tuple[str, str]:
 
 def _name(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
-    return None if value is None else id_of(value, name)
+    if value is None:
+        return None
+    return _known_id(value, name) if isinstance(value, str) else id_of(value, name)
+
+
+@lru_cache(maxsize=65_536)
+def _known_id(value: str, name: str) -> str:
+    """The same as `id_of`, looked at once: few names are in many rows."""
+    return id_of(value, name)
 
 
 def _cost(fields: Mapping[str, Any]) -> Decimal:

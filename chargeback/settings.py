@@ -6,6 +6,7 @@ outside the ledger.
 
 from decimal import Decimal
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -84,6 +85,11 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    drift_percent: Decimal = Field(
+        Decimal(1),
+        ge=0,
+        description="How far a source's total of a day may be from ours before a sync warns.",
+    )
     journal_profile: str = Field(
         "neutral", description="Column map of the published journal: a name, or a YAML file."
     )
@@ -126,6 +132,10 @@ class Settings(BaseSettings):
     source_timeout_seconds: Decimal = Field(
         Decimal(30), gt=0, description="Longest wait for a cost tracker's answer."
     )
+    private_networks: str = Field(
+        "",
+        description="Private networks that cost trackers may be fetched from, like `10.0.0.0/8`, separated by commas.",
+    )
 
     @field_validator("root", "home", "file_store")
     @classmethod
@@ -138,6 +148,21 @@ class Settings(BaseSettings):
         if zone not in available_timezones():
             raise ValueError(f"{zone!r} is no IANA time zone; write one like 'Europe/Amsterdam'")
         return zone
+
+    @field_validator("private_networks")
+    @classmethod
+    def _known_networks(cls, networks: str) -> str:
+        for network in _split(networks):
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write it like '10.0.0.0/8'") from None
+        return networks
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The private networks that cost trackers may be fetched from."""
+        return tuple(ip_network(network) for network in _split(self.private_networks))
 
     @property
     def reminder_ages(self) -> tuple[int, ...]:
@@ -153,6 +178,10 @@ class Settings(BaseSettings):
     def files(self) -> Path:
         """The file store's folder."""
         return self.file_store or self.home / "files"
+
+
+def _split(networks: str) -> list[str]:
+    return [network.strip() for network in networks.split(",") if network.strip()]
 
 
 @cache

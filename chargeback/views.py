@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
 
+from chargeback.attribution import OwnerWanted, Unowned
+from chargeback.money import exact_sum
 from chargeback.periods import Period
 from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
 
@@ -231,3 +233,28 @@ class ReportView:
     previous_period: Period
     previous_total_cost: Decimal
     adjustments: tuple[AdjustmentRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnattributedView:
+    """Cost of a period that nobody owns: `cost` of the period's `whole`, by what it bears, and the owners to name.
+
+    `keyless` bears nothing an owner could be named for; `teamless` is of users in no team, who bear it alone.
+    `groups` are the largest, `owners` clear nine tenths of what owners can clear. `billed_team` pays for it, if any.
+    """
+
+    period: Period
+    currency: str
+    cost: Decimal
+    whole: Decimal
+    record_count: int
+    keyless: Decimal
+    teamless: Decimal
+    groups: tuple[Unowned, ...]
+    owners: tuple[OwnerWanted, ...]
+    billed_team: str | None
+
+    @property
+    def cleared(self) -> Decimal:
+        """What naming all of `owners` clears."""
+        return exact_sum(owner.cost for owner in self.owners)

@@ -1,6 +1,7 @@
 """Figures of the books on the terminal: documents in a list, a reconciliation, and how things stand."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from rich.text import Text
 
@@ -52,10 +53,13 @@ def show_reconciliation(found: Reconciliation, has_payers: bool = False) -> None
                       title=f"{source.source}, {found.period.label}: what came in")  # fmt: skip
         showing.table(_went(source, found.currency), right=[found.currency],
                       title=f"{source.source}, {found.period.label}: where it went")  # fmt: skip
+    if found.foreign:
+        _show_foreign(found)
     if found.documents:
         _show_rounding(found)
     if has_payers:
         _show_payers(found)
+    _show_doubts(found)
     if found.difference == 0:
         showing.say(
             "Difference: 0. Everything that came in is accounted for, to the last digit.", "green"
@@ -63,6 +67,45 @@ def show_reconciliation(found: Reconciliation, has_payers: bool = False) -> None
     else:
         lost = f"{wording.exact(found.difference)} {found.currency}"
         showing.say(f"Difference: {lost}. Run `chargeback verify`.", "bold red")
+
+
+def _show_foreign(found: Reconciliation) -> None:
+    """What came in other currencies, in those, and what it became in the ledger's."""
+    showing.table([
+        {"source": one.source, "currency": one.currency, "rate": one.rate if one.rate is not None else "no rate",
+         "rows": one.rows, "booked": one.booked, f"in {found.currency}": one.converted, "refused": one.refused}
+        for one in found.foreign
+    ], right=["rows", "booked", f"in {found.currency}", "refused"], title="Other currencies")  # fmt: skip
+
+
+def _show_doubts(found: Reconciliation) -> None:
+    """What ties out and looks wrong all the same."""
+    doubts = found.doubts
+    if doubts.drifts:
+        showing.table([
+            {"source": one.source, "day": one.usage_date, "currency": one.currency or found.currency,
+             "source says": one.told, "we hold": one.held, "apart": one.difference, "rows": one.told_rows,
+             "our rows": one.held_rows, "": Text("look", "yellow") if one.is_gap else ""}
+            for one in doubts.drifts
+        ], right=["source says", "we hold", "apart", "rows", "our rows"],
+            title="Days a source tells otherwise")  # fmt: skip
+    if doubts.twins.count:
+        showing.table([
+            {"at (UTC)": f"{one.usage_at:%Y-%m-%d %H:%M:%S}", "source": one.source, "call": one.external_id,
+             "like": f"{one.other_source} {one.other_external_id}", "agent": one.agent_id, "model": one.model,
+             "tokens": one.tokens, found.currency: one.cost}
+            for one in doubts.twins.pairs
+        ], right=["tokens", found.currency], title="Calls that look recorded twice")  # fmt: skip
+        showing.say(
+            f"{doubts.twins.count} calls look recorded twice, for {wording.exact(doubts.twins.cost)} {found.currency}; "
+            "all are booked: withdraw those that are not calls of their own."
+        )
+    if doubts.free:
+        showing.table([
+            {"source": one.source, "model": one.model, "rows": one.rows, "tokens": one.tokens,
+             "decided": one.zero_cost.value if one.zero_cost else Text("not yet", "yellow")}
+            for one in doubts.free
+        ], right=["rows", "tokens"], title="Usage with tokens that costs nothing")  # fmt: skip
 
 
 def _show_rounding(found: Reconciliation) -> None:
@@ -93,6 +136,10 @@ def _show_payers(found: Reconciliation) -> None:
 def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:
     return [
         {"": "received", "rows": source.received.rows, currency: source.received.amount},
+        *_only_if(
+            source.repriced,
+            {"": "priced by our own rates", "rows": None, currency: source.repriced},
+        ),
         {
             "": "taken back, as changed or withdrawn",
             "rows": source.reversed.rows,
@@ -104,6 +151,11 @@ def _came_in(source: SourceReconciliation, currency: str) -> list[dict[str, obje
         {"": "waived", "rows": source.waived.rows, currency: source.waived.amount},
         {"": "difference", "rows": None, currency: _difference(source.difference)},
     ]
+
+
+def _only_if(amount: Decimal, row: dict[str, object]) -> list[dict[str, object]]:
+    """A row that most reconciliations do not need."""
+    return [row] if amount else []
 
 
 def _went(source: SourceReconciliation, currency: str) -> list[dict[str, object]]:

@@ -7,6 +7,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from chargeback.clock import today
+from chargeback.periods import Period
+from chargeback.settings import settings
+from flows.attention import show_unattributed
 from flows.recording import PERIOD, asked_period, recorded
 from tasks.allocate_costs import allocate_costs
 
@@ -35,4 +39,5 @@ def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State
             record.say(
                 f"{counts['stale_drafts']} drafts are stale now; generate them again to refresh them"
             )
+        show_unattributed(record, (asked or Period.month_of(today(settings().zone))).label)
     return record.state(f"{counts['days']} days allocated")

@@ -9,8 +9,9 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows import recording
+from flows.attention import show_reconciliation
 from flows.invoice_run import invoice_run
-from flows.recording import PERIOD, asked_period, recorded, show_table
+from flows.recording import PERIOD, asked_period, recorded
 from flows.report_publishing import report_publishing
 from flows.usage_sync import usage_sync
 from tasks.verify_books import reconcile_period, verify_books
@@ -43,11 +44,7 @@ def monthly_billing(
             if state.name == "NeedsAPerson":
                 record.need_a_person(state.message or "")
         reconciliation = reconcile_period(asked.label)
-        show_table(
-            "reconciliation",
-            reconciliation["sources"],
-            f"What came in for {asked.label} and where it went.",
-        )
+        show_reconciliation(record, asked.label, reconciliation)
         record.counts = verify_books(asked.label)
         record.say(f"the books of {asked.label} tie out")
     return record.state(f"{asked.label} is billed and ties out")

@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from chargeback.settings import settings
+from flows.attention import show_unattributed
 from flows.recording import PERIOD, asked_period, recorded
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_documents import publish_reports
@@ -23,6 +24,7 @@ def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> Sta
     asked = asked_period(period)
     with recorded("report-publishing", {"period": asked.label}) as record:
         allocate_costs(asked.end)
+        show_unattributed(record, asked.label)
         record.counts = publish_reports(asked.label)
         finance = publish_finance(asked.label)
         record.say(

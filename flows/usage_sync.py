@@ -44,6 +44,14 @@ def _tell(record: Record, rows: list[dict[str, Any]]) -> None:
             record.need_a_person(
                 f"{row['quarantined']} rows of {row['source']} were refused; see `chargeback quarantine list`"
             )
+        for sentence in row["doubts"]:
+            record.need_a_person(sentence)
     if not rows:
         record.need_a_person("there is no source yet; add one with `chargeback sources add`")
-    show_table("usage-sync-sources", rows, "What each source sent and what became of it.")
+    plain = [{k: v for k, v in row.items() if k not in ("drift", "doubts")} for row in rows]
+    show_table("usage-sync-sources", plain, "What each source sent and what became of it.")
+    show_table(
+        "usage-sync-drift",
+        [day for row in rows for day in row["drift"]],
+        "Days on which a source says another total than the ledger holds.",
+    )

@@ -12,7 +12,9 @@ from models.billing_step import BillingStep
 from models.cost_pool import CostPool
 from models.delivery import Delivery
 from models.document import Document
+from models.exchange_rate import ExchangeRate
 from models.idempotency_key import IdempotencyKey
+from models.intake_fix import IntakeFix
 from models.invoice import Invoice
 from models.invoice_line import InvoiceLine
 from models.ledger_settings import LedgerSettings
@@ -22,9 +24,11 @@ from models.number_counter import NumberCounter
 from models.ownership import Ownership
 from models.pool_allocation import PoolAllocation
 from models.pool_cell import PoolCell
+from models.rate import Rate
 from models.reallocation import Reallocation
 from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
+from models.source_total import SourceTotal
 from models.team import Team
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
@@ -48,7 +52,9 @@ __all__ = [
     "CostPool",
     "Delivery",
     "Document",
+    "ExchangeRate",
     "IdempotencyKey",
+    "IntakeFix",
     "Invoice",
     "InvoiceLine",
     "LedgerSettings",
@@ -58,9 +64,11 @@ __all__ = [
     "Ownership",
     "PoolAllocation",
     "PoolCell",
+    "Rate",
     "Reallocation",
     "RetiredPoolAllocation",
     "RetiredPoolCell",
+    "SourceTotal",
     "Team",
     "UsageBatch",
     "UsageCell",

@@ -29,6 +29,7 @@ Json = Annotated[Any, mapped_column(JSONB)]
 _WORDS = (
     enums.DeliveryState,
     enums.DocumentKind,
+    enums.FixOperation,
     enums.InvoiceStatus,
     enums.LineCause,
     enums.LineKind,
@@ -39,6 +40,7 @@ _WORDS = (
     enums.Scope,
     enums.SourceRole,
     enums.TokenRole,
+    enums.ZeroCost,
 )
 
 

@@ -79,6 +79,22 @@ class OwnedKind(StrEnum):
     AGENT = "agent"
     ACCOUNT = "account"
     TAG = "tag"
+    USER = "user"
+
+
+class ZeroCost(StrEnum):
+    """What becomes of usage that has tokens and costs nothing."""
+
+    ACCEPT = "accept"
+    REPRICE = "reprice"
+    QUARANTINE = "quarantine"
+
+
+class FixOperation(StrEnum):
+    """How a fix changes a field of a refused row."""
+
+    SET = "set"
+    REPLACE = "replace"
 
 
 class QuarantineState(StrEnum):

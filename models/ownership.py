@@ -1,4 +1,4 @@
-"""Which team owns an agent, an account or a tag, and when."""
+"""Which team owns an agent, an account, a tag or a user, and when."""
 
 from datetime import date
 

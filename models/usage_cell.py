@@ -1,6 +1,7 @@
 """Usage added up."""
 
 from datetime import date
+from decimal import Decimal
 
 from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,9 +13,10 @@ class UsageCell(Base):
     """The usage of one batch and day that nothing in charging tells apart, added up; never edited.
 
     A cell may take back an earlier one or part of it (`reverses_cell_id`), or stand in for what was taken
-    back (`replaces_cell_id`); where no usage changed, a reallocation made both.
+    back (`replaces_cell_id`); where no usage changed, a reallocation made both. `currency` is that of its source
+    (NULL: the ledger's), converted at `exchange_rate`; `repriced` is how much of the cost our own rates say.
 
-    Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` records less
+    Units: `cost` and `repriced` in the ledger's currency; `quantity` in `unit`; `record_count` records less
     reversals.
     """
 
@@ -37,6 +39,9 @@ class UsageCell(Base):
     cost: Mapped[Amount]
     residual: Mapped[RawAmount]
     record_count: Mapped[int]
+    currency: Mapped[str | None]
+    exchange_rate: Mapped[RawAmount] = mapped_column(default=Decimal(1), server_default=text("1"))
+    repriced: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
     reverses_cell_id: Mapped[int | None]
     replaces_cell_id: Mapped[int | None]
     reallocation_id: Mapped[int | None]

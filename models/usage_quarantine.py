@@ -13,8 +13,10 @@ from models.enums import QuarantineState
 class UsageQuarantine(Base):
     """A refused row as it came, with its line and the reason, until it is replaced or waived.
 
-    Units: `position` the row's place in its delivery from 1; `raw_cost` NULL where
-    none can be read.
+    `is_read` rows are usage by its fields, the others are as their source has them. `booked_as` is the
+    external id under which a row that had another, or none, was booked.
+    Units: `position` the row's place in its delivery from 1; `raw_cost` in `currency`
+    (NULL: the ledger's), NULL where none can be read.
     """
 
     __tablename__ = "usage_quarantine"
@@ -34,6 +36,9 @@ class UsageQuarantine(Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     decision: Mapped[str | None]
+    currency: Mapped[str | None]
+    is_read: Mapped[bool] = mapped_column(server_default=text("false"))
+    booked_as: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("source_id", "row_hash"),

@@ -13,7 +13,9 @@ from models.base import Amount, Base, Number, RawAmount, Sign
 class UsageRecord(Base):
     """One metered fact as the cost tracker reported it; a fact is never edited or deleted.
 
-    What the tracker reported is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
+    What the tracker reported is `cost` + `residual`; where it reported in another currency, or no price and
+    our own rates say one, it is `original_cost` in `original_currency` (NULL: the ledger's), and that times
+    `exchange_rate` plus `repriced` is `cost` + `residual`. `usage_date` is the day of `usage_at` in the
     billing zone, `charge_date` the day whose owners and rules it is charged under. `cell_id` is the cell
     of a later revision; a first one is in its batch's cell of the same facts.
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
@@ -43,6 +45,10 @@ class UsageRecord(Base):
     residual: Mapped[RawAmount] = mapped_column(default=Decimal(0), server_default=text("0"))
     record_count: Mapped[Sign] = mapped_column(default=1, server_default=text("1"))
     content_hash: Mapped[UUID]
+    original_cost: Mapped[RawAmount | None]
+    original_currency: Mapped[str | None]
+    exchange_rate: Mapped[RawAmount | None]
+    repriced: Mapped[RawAmount | None]
     cell_id: Mapped[int | None]
 
     __table_args__ = (
@@ -61,6 +67,9 @@ class UsageRecord(Base):
                 "hashtextextended((COALESCE(agent_id, ''::text) || COALESCE(user_id, ''::text)) "
                 "|| COALESCE(team_id, ''::text), 0::bigint)"
             ),
+        ),
+        Index(
+            "foreign_usage", "usage_date", postgresql_where=text("original_currency IS NOT NULL")
         ),
         {"postgresql_partition_by": "RANGE (usage_at)"},
     )

@@ -20,6 +20,7 @@ from chargeback.ledger import invoices, publications
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.publications import Publication
 from chargeback.ledger.reports import reports
+from chargeback.ledger.unattributed import unattributed
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.views import ReportView
@@ -103,11 +104,12 @@ def publish_reports(period: str) -> dict[str, Any]:
     with snapshot() as connection:
         views = [*reports(connection, "team", asked), *reports(connection, "user", asked)]
         pdfs = publications.newest(connection, "invoice")
+        unowned = unattributed(connection, asked)
     links = {number: f"../../{pdf.uri}" for number, pdf in pdfs.items()}
     files = [file for view in views for file in _report_files(store, folder, view, links)]
     pages = [(view.name, file.uri.rsplit("/", 1)[1], view)
              for view, file in zip(views, files[::2], strict=True)]  # fmt: skip
-    overview = report_page.overview(asked, pages)
+    overview = report_page.overview(asked, pages, unowned)
     files.append(
         _put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview)
     )

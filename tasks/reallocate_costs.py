@@ -3,7 +3,7 @@
 from typing import Any
 
 from chargeback.ledger.reallocation import reallocate
-from chargeback.ledger.reconcile import written
+from chargeback.money import written
 from chargeback.periods import Period
 from tasks.steps import step
 

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chargeback.documents import wording
 from chargeback.money import EXACT, exact_sum, minor_digits
 from chargeback.periods import Period
-from chargeback.views import ReportView
+from chargeback.views import ReportView, UnattributedView
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TITLES = {"team": "Teams", "user": "Users"}
@@ -53,14 +53,29 @@ def page(report: ReportView, documents: Mapping[str, str]) -> bytes:
     )
 
 
-def overview(period: Period, reports: Sequence[tuple[str, str, ReportView]]) -> bytes:
-    """A page that lists (label, address, report) of a period, with totals of teams and of users."""
+def overview(
+    period: Period,
+    reports: Sequence[tuple[str, str, ReportView]],
+    unowned: UnattributedView | None = None,
+) -> bytes:
+    """A page that lists (label, address, report) of a period, with totals of teams and of users.
+
+    With `unowned` it also tells what nobody owns, and the owners to name.
+    """
     ordered = sorted(reports, key=lambda entry: (entry[2].subject, -entry[2].total_cost, entry[0]))
     groups = [
         _group(subject, list(entries))
         for subject, entries in groupby(ordered, key=lambda entry: entry[2].subject)
     ]
-    return _rendered("overview.html", period=period, groups=groups)
+    return _rendered(
+        "overview.html",
+        period=period,
+        groups=groups,
+        unowned=unowned if unowned and unowned.groups else None,
+        unowned_places=shown_places(unowned.cost, unowned.whole, unowned.currency)
+        if unowned
+        else 2,
+    )
 
 
 def _group(subject: str, entries: Sequence[tuple[str, str, ReportView]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Owns reading in; it touches no database. Booking a chunk is `usage`'s.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -19,7 +19,13 @@ from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.ledger.staging import escaped
 from chargeback.periods import day_of
-from chargeback.sources.contract import Refusal, Usage
+from chargeback.sources.contract import Original, Refusal, Usage
+from chargeback.sources.kept_usage import refusal_of
+
+# What pricing made of a row; only of those it touched, beside the others.
+PRICED = (
+    "ordinal integer, currency text, original_cost numeric, exchange_rate numeric, repriced numeric"
+)
 
 # From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
 STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
@@ -51,7 +57,10 @@ class Tally:
 
 @dataclass
 class DayTally:
-    """What a batch received of one day, what of it is in no other tally being new; `reversed` is what it took back."""
+    """What a batch received of one day in one currency, what of it is in no other tally being new.
+
+    `reversed` is what the batch took back. Units: raw costs in that currency.
+    """
 
     received: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
@@ -65,10 +74,18 @@ class DayTally:
         return self.received - self.unchanged - self.changed - self.quarantined
 
 
+class ManifestLine(NamedTuple):
+    """What one line of a manifest is of: a day (None: unknown), a currency (None: the ledger's) and its rate."""
+
+    usage_date: date | None
+    currency: str | None = None
+    exchange_rate: Decimal = Decimal(1)
+
+
 class Repeat(NamedTuple):
     """A second row of one id in one delivery with other content: refused, unless it says what is held already."""
 
-    usage_date: date
+    line: ManifestLine
     usage_id: UUID
     content_hash: UUID
     refusal: Refusal
@@ -87,8 +104,12 @@ class Chunk:
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
     repeats: list["Repeat"] = field(default_factory=list)
-    tallies: dict[date | None, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
+    originals: list[tuple[int, Original]] = field(default_factory=list)
+    tallies: dict[ManifestLine, DayTally] = field(default_factory=lambda: defaultdict(DayTally))
     months: set[tuple[int, int]] = field(default_factory=set)
+    # Rows with tokens that cost nothing at their source, and how many of them our own rates priced.
+    free: int = 0
+    repriced: int = 0
 
 
 def chunks(
@@ -137,17 +158,19 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     dimensions: dict[tuple[Any, ...], str] = {}
     quantities: dict[Decimal, str] = {}
     usage_date = utc_date = date.min
-    received = Tally()
+    day_tally = DayTally()
     for row in rows:
         chunk.size += 1
         if isinstance(row, Refusal):
             _refuse(chunk, day_of(row.usage_at, zone) if row.usage_at else None, row)
             continue
-        external_id, usage_at, raw_quantity, raw_cost = row[1], row[2], row[11], row[12]
+        external_id, usage_at, raw_quantity, raw_cost, original = (
+            row[1], row[2], row[11], row[12], row[17]
+        )  # fmt: skip
         if (day := usage_at.date()) != utc_date or not is_utc:
             utc_date = day
             usage_date = day if is_utc else usage_at.astimezone(zone).date()
-            received = chunk.tallies[usage_date].received
+            day_tally = chunk.tallies[ManifestLine(usage_date)]
             chunk.months.add((day.year, day.month))
         try:
             cost, residual = money.enter(raw_cost)
@@ -155,7 +178,7 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
                 raw_quantity, str(money.enter(raw_quantity)[0])
             )
         except Invalid as error:
-            _refuse(chunk, usage_date, _refusal(row, error.code, error.message))
+            _refuse(chunk, usage_date, refusal_of(row, error.code, error.message))
             continue
         texts = dimensions.get(row[3:11]) or dimensions.setdefault(
             row[3:11], "\t".join(map(escaped, row[3:11]))
@@ -164,61 +187,51 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         content = sha256(facts.encode()).digest()[:16]
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
+        tally = day_tally
+        if original is not None:
+            raw_cost = original.cost
+            tally = chunk.tallies[_line(usage_date, original)]
+        received = tally.received
         received.count += 1
         received.raw = money.EXACT.add(received.raw, raw_cost)
         first = seen.setdefault(external_id, content)
         if len(seen) == len(positions):
             if first == content:
-                chunk.tallies[usage_date].unchanged.add(raw_cost)
+                tally.unchanged.add(raw_cost)
             else:
-                chunk.repeats.append(_repeat(usage_date, usage_id.digest(), content, row))
+                counted = _line(usage_date, original)
+                chunk.repeats.append(_repeat(counted, usage_id.digest(), content, row))
             continue
         line = (
             f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
             f"\t{residual}\t{content.hex()}\t{facts}\n"
         )
+        if original is not None:
+            chunk.originals.append((len(positions), original))
         write(line.encode())
         positions.append(row[0])
     chunk.rows = buffer.getvalue()
     return chunk
 
 
-def _repeat(usage_date: date, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
+def _line(usage_date: date, original: Original | None) -> ManifestLine:
+    if original is None:
+        return ManifestLine(usage_date)
+    return ManifestLine(usage_date, original.currency, original.rate)
+
+
+def _repeat(line: ManifestLine, usage_id: bytes, content: bytes, row: Usage) -> Repeat:
     reason = (
         f"usage {row.external_id} is delivered twice with different content; the first is kept: "
         "find out which is right, then waive this one"
     )
-    kept = row._replace(quantity=money.enter(row.quantity)[0])._asdict()
-    refusal = _refusal(row, REPEATED, reason)._replace(row=as_kept(kept))
-    return Repeat(usage_date, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
+    refusal = refusal_of(row._replace(quantity=money.enter(row.quantity)[0]), REPEATED, reason)
+    return Repeat(line, UUID(bytes=usage_id[:16]), UUID(bytes=content), refusal)
 
 
 def _refuse(chunk: Chunk, usage_date: date | None, refusal: Refusal) -> None:
-    tally = chunk.tallies[usage_date]
+    tally = chunk.tallies[ManifestLine(usage_date, refusal.currency)]
     raw = refusal.raw_cost if refusal.raw_cost is not None else Decimal(0)
     tally.received.add(raw)
     tally.quarantined.add(raw)
     chunk.refusals.append((usage_date, refusal))
-
-
-def _refusal(row: Usage, code: str, reason: str) -> Refusal:
-    held = row._asdict()
-    return Refusal(
-        row.position, row.external_id, row.usage_at, code, reason,
-        {name: str(value) for name, value in held.items() if value not in (None, ()) and name != "position"},
-        row.cost,
-    )  # fmt: skip
-
-
-def as_kept(usage: Mapping[str, Any]) -> dict[str, str]:
-    """A changed row as it is kept: the same row has the same hash however its delivery was cut into batches."""
-    values = {name: usage[name] for name in Usage._fields[1:13] if usage[name] is not None}
-    return {
-        name: plain(value) if isinstance(value, Decimal) else str(value)
-        for name, value in values.items()
-    }
-
-
-def plain(amount: Decimal) -> str:
-    """The amount with all its digits and no more zeros than it needs."""
-    return f"{money.EXACT.normalize(amount):f}"

@@ -15,13 +15,14 @@ from sqlalchemy import Connection, text
 _USAGE = """
     SELECT s.name, external_id, revision, usage_id, usage_at AT TIME ZONE 'UTC', usage_date, charge_date,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, trim_scale(quantity),
-        trim_scale(cost), trim_scale(residual), record_count, content_hash
+        trim_scale(cost), trim_scale(residual), record_count, content_hash, trim_scale(original_cost),
+        original_currency, trim_scale(exchange_rate), trim_scale(repriced)
     FROM usage_records LEFT JOIN usage_sources s USING (source_id)
     ORDER BY usage_id, revision, usage_at, s.name COLLATE "C", external_id COLLATE "C"
 """
 
 _QUARANTINE = """
-    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost)
+    SELECT s.name, row_hash, state, usage_date, code, trim_scale(raw_cost), currency, booked_as
     FROM usage_quarantine JOIN usage_sources s USING (source_id) ORDER BY s.name COLLATE "C", row_hash
 """
 

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.ledger.chunks import REPEATED, Chunk, as_kept, plain
+from chargeback.ledger.chunks import REPEATED, Chunk, ManifestLine
 from chargeback.ledger.reversals import REVERSING
 from chargeback.sources.contract import Refusal
+from chargeback.sources.kept_usage import kept
 
 # The newest revision is looked up in the months the delivery touches and one either side, id by id in the index:
 # joining the months' records as a whole would cost more with every batch.
@@ -90,11 +91,13 @@ def _month(month: tuple[int, int], later: int) -> datetime:
 
 def _count(connection: Connection, chunk: Chunk, what: str, condition: str) -> None:
     counted = connection.execute(
-        text(f"""SELECT usage_date, count(*), sum(cost + residual) FROM arrived JOIN held USING (ordinal)
-                 WHERE {condition} GROUP BY usage_date""")  # noqa: S608 - made of constants only
+        text(f"""SELECT usage_date, currency, coalesce(exchange_rate, 1), count(*),
+                     sum(coalesce(original_cost, cost + residual))
+                 FROM arrived JOIN held USING (ordinal)
+                 WHERE {condition} GROUP BY 1, 2, 3""")  # noqa: S608 - made of constants only
     )
-    for usage_date, count, raw in counted:
-        getattr(chunk.tallies[usage_date], what).add(raw, count)
+    for *line, count, raw in counted:
+        getattr(chunk.tallies[ManifestLine(*line)], what).add(raw, count)
 
 
 _REVISED = text("""
@@ -122,10 +125,10 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> set[str]:
     for repeat in chunk.repeats:
         raw = repeat.refusal.raw_cost or Decimal(0)
         if (str(repeat.usage_id), str(repeat.content_hash)) in held:
-            chunk.tallies[repeat.usage_date].unchanged.add(raw)
+            chunk.tallies[repeat.line].unchanged.add(raw)
         else:
-            chunk.tallies[repeat.usage_date].quarantined.add(raw)
-            chunk.refusals.append((repeat.usage_date, repeat.refusal))
+            _move(chunk, repeat.line, repeat.line._replace(exchange_rate=Decimal(1)), raw)
+            chunk.refusals.append((repeat.line.usage_date, repeat.refusal))
     said = {(str(repeat.usage_id), str(repeat.content_hash)) for repeat in chunk.repeats}
     return {usage_id for usage_id, _ in held & said}
 
@@ -158,14 +161,17 @@ def _refuse_contradictions(
     ).mappings()  # fmt: skip
     refused: set[int] = set()
     for row in found:
-        raw = money.EXACT.add(row["cost"], row["residual"])
-        kept = as_kept({**row, "cost": raw})
-        if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == kept):
+        raw = row["original_cost"]
+        if raw is None:
+            raw = money.EXACT.add(row["cost"], row["residual"])
+        told = kept({**row, "cost": raw, "usage_date": None})
+        if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == told):
             continue
         refused.add(row["ordinal"])
-        refusal = _contradiction(chunk.positions[row["ordinal"]], row, kept, raw)
+        refusal = _contradiction(chunk.positions[row["ordinal"]], row, told, raw)
         chunk.refusals.append((row["usage_date"], refusal))
-        chunk.tallies[row["usage_date"]].quarantined.add(raw)
+        line = ManifestLine(row["usage_date"], row["currency"], row["exchange_rate"] or Decimal(1))
+        _move(chunk, line, ManifestLine(row["usage_date"], row["currency"]), raw)
     if refused:
         connection.execute(
             text("""WITH gone AS (DELETE FROM arrived WHERE ordinal = ANY (:ordinals) RETURNING ordinal)
@@ -174,10 +180,27 @@ def _refuse_contradictions(
         )
 
 
-def _contradiction(position: int, row: Any, kept: dict[str, str], raw: Any) -> Refusal:
+def _move(chunk: Chunk, line: ManifestLine, refused: ManifestLine, raw: Decimal) -> None:
+    """Count a row as refused, which has no rate: what is in another currency counts as received there."""
+    chunk.tallies[line].received.add(-raw, -1)
+    chunk.tallies[refused].received.add(raw)
+    chunk.tallies[refused].quarantined.add(raw)
+
+
+def _contradiction(position: int, row: Any, told: dict[str, Any], raw: Decimal) -> Refusal:
     reason = (
-        f"usage {row['external_id']} is delivered twice with different content: with cost {plain(row['held_cost'])} "
-        f"at {row['held_at']:%Y-%m-%dT%H:%M:%SZ}, which is kept, and with cost {plain(raw)}; "
-        "find out which is right, then waive this one"
+        f"usage {row['external_id']} is delivered twice with different content: with cost "
+        f"{money.written(row['held_cost'])} at {row['held_at']:%Y-%m-%dT%H:%M:%SZ}, which is kept, "
+        f"and with cost {money.written(raw)}; find out which is right, then waive this one"
     )
-    return Refusal(position, row["external_id"], None, REPEATED, reason, kept, raw)
+    return Refusal(
+        position,
+        row["external_id"],
+        None,
+        REPEATED,
+        reason,
+        told,
+        raw,
+        row["currency"],
+        is_read=True,
+    )

@@ -17,7 +17,7 @@ from chargeback import exact_json, money
 from chargeback.errors import Refused
 from chargeback.identity import public_id
 from chargeback.ledger import ledger_settings, usage
-from chargeback.ledger.chunks import content_hash, plain
+from chargeback.ledger.chunks import content_hash
 from chargeback.ledger.database import transaction
 from chargeback.ledger.open_batches import hold_open
 from chargeback.ledger.usage_sources import PUSHED
@@ -192,7 +192,7 @@ def _compared(one: Posted, known: Held) -> Booked | Refused:
 
 def _shown(value: object) -> str:
     if isinstance(value, Decimal):
-        return plain(value)
+        return money.written(value)
     return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(value, datetime) else repr(value)
 
 

@@ -1,5 +1,6 @@
-"""Refused rows: kept whole until somebody decides."""
+"""Refused rows: kept whole until somebody decides. Owns looking at them and waiving; `replay` books them after all."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -8,16 +9,54 @@ from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import audit
 from chargeback.periods import Period
 
+_ASKED = """(CAST(:state AS text) IS NULL OR q.state = :state) AND (CAST(:source AS text) IS NULL OR s.name = :source)
+    AND (CAST(:code AS text) IS NULL OR q.code = :code)"""
 
-def rows(connection: Connection, state: str | None = "open", limit: int = 1000) -> list[Any]:
-    """Refused rows, oldest first, with their source's name; `state` None for all."""
+
+def rows(
+    connection: Connection,
+    state: str | None = "open",
+    limit: int = 1000,
+    source: str | None = None,
+    code: str | None = None,
+) -> list[Any]:
+    """Refused rows, oldest first, with their source's name; None for any state, source or code."""
     return list(
         connection.execute(
-            text("""SELECT q.*, s.name AS source FROM usage_quarantine q JOIN usage_sources s USING (source_id)
-                    WHERE CAST(:state AS text) IS NULL OR q.state = :state ORDER BY quarantine_id LIMIT :limit"""),
-            {"state": state, "limit": limit},
+            text(f"""SELECT q.*, s.name AS source FROM usage_quarantine q JOIN usage_sources s USING (source_id)
+                     WHERE {_ASKED} ORDER BY quarantine_id LIMIT :limit"""),  # noqa: S608 - made of constants only
+            {"state": state, "limit": limit, "source": source, "code": code},
         )
     )
+
+
+def summary(connection: Connection, state: str | None = "open") -> list[Any]:
+    """How many rows of each source were refused with which code, what they say they cost, and of which days."""
+    return list(
+        connection.execute(
+            text(f"""SELECT s.name AS source, q.code, q.currency, count(*) AS rows, sum(q.raw_cost) AS raw_cost,
+                         min(q.usage_date) AS first_date, max(q.usage_date) AS last_date
+                     FROM usage_quarantine q JOIN usage_sources s USING (source_id)
+                     WHERE {_ASKED} GROUP BY s.name, q.code, q.currency
+                     ORDER BY s.name COLLATE "C", count(*) DESC, q.code COLLATE "C" """),  # noqa: S608
+            {"state": state, "source": None, "code": None},
+        )
+    )
+
+
+def find(connection: Connection, quarantine_id: int) -> Any:
+    """One refused row. Raises NotFound."""
+    row = connection.execute(
+        text("""SELECT q.*, s.name AS source FROM usage_quarantine q JOIN usage_sources s USING (source_id)
+                WHERE quarantine_id = :id"""),
+        {"id": quarantine_id},
+    ).first()
+    if row is None:
+        raise NotFound(
+            "quarantine_not_found",
+            f"there is no quarantined row {quarantine_id}; `chargeback quarantine list` lists them",
+        )
+    return row
 
 
 def open_count(connection: Connection, period: Period) -> int:
@@ -36,29 +75,31 @@ def waive(connection: Connection, quarantine_id: int, reason: str, actor: str) -
 
     Raises NotFound, Refused when it is decided already, Invalid without a reason.
     """
+    waive_all(connection, [quarantine_id], reason, actor)
+
+
+def waive_all(connection: Connection, ids: Sequence[int], reason: str, actor: str) -> int:
+    """The same of several rows, all or none; how many they are."""
     if not reason.strip():
-        raise Invalid("reason_missing", f"say why row {quarantine_id} is waived: --reason '...'")
-    row = connection.execute(
-        text("SELECT * FROM usage_quarantine WHERE quarantine_id = :id FOR UPDATE"),
-        {"id": quarantine_id},
-    ).first()
-    if row is None:
-        raise NotFound(
-            "quarantine_not_found",
-            f"there is no quarantined row {quarantine_id}; `chargeback quarantine list` lists them",
+        raise Invalid(
+            "reason_missing",
+            f"say why row {', '.join(map(str, ids)) or 'none'} is waived: --reason '...'",
         )
-    if row.state != "open":
-        raise Refused(
-            "quarantine_decided",
-            f"quarantined row {quarantine_id} is {row.state} already ({row.decision})",
-        )
-    connection.execute(
-        text("""UPDATE usage_quarantine SET state = 'waived', decided_at = now(), decided_by = :actor,
-                    decision = :reason WHERE quarantine_id = :id"""),
-        {"id": quarantine_id, "actor": actor, "reason": reason},
-    )
-    audit.append(
-        connection,
-        audit.Entry(actor, "quarantine.waived", "quarantine", str(quarantine_id), {"state": "open"},
-                    {"state": "waived"}, reason),
-    )  # fmt: skip
+    entries = []
+    for quarantine_id in sorted(set(ids)):
+        waived = connection.execute(
+            text("""UPDATE usage_quarantine SET state = 'waived', decided_at = now(), decided_by = :actor,
+                        decision = :reason WHERE quarantine_id = :id AND state = 'open'"""),
+            {"id": quarantine_id, "actor": actor, "reason": reason},
+        ).rowcount
+        if not waived:
+            row = find(connection, quarantine_id)
+            raise Refused(
+                "quarantine_decided",
+                f"quarantined row {quarantine_id} is {row.state} already ({row.decision})",
+            )
+        before, after = {"state": "open"}, {"state": "waived"}
+        subject = "quarantine", str(quarantine_id)
+        entries.append(audit.Entry(actor, "quarantine.waived", *subject, before, after, reason))
+    audit.append(connection, *entries)
+    return len(entries)

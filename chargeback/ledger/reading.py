@@ -19,20 +19,24 @@ from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import Chunk, chunks
-from chargeback.sources.contract import Source, Window
+from chargeback.sources.contract import Readable, Window
+from chargeback.sources.pricing import Pricing, Seen, priced
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows."""
+    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows, and
+    how what is read is priced.
+    """
 
     name: str
-    source: Source
+    source: Readable
     window: Window
     zone: ZoneInfo
     batch_records: int
+    pricing: Pricing
 
 
 def read_ahead(order: Order) -> Generator[Chunk, None, None]:
@@ -49,8 +53,12 @@ def read_ahead(order: Order) -> Generator[Chunk, None, None]:
 
 
 def _prepared(order: Order) -> Generator[Chunk, None, None]:
-    rows = order.source.read(order.window)
-    yield from chunks(rows, order.name, order.zone, order.batch_records)
+    seen = Seen()
+    rows = priced(order.source.read(order.window), order.pricing, seen)
+    for chunk in chunks(rows, order.name, order.zone, order.batch_records):
+        chunk.free, chunk.repriced = seen.free, seen.repriced
+        seen.free = seen.repriced = 0
+        yield chunk
 
 
 def _from_process(order: Order) -> Generator[Chunk, None, None]:

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.ledger.doubts import NO_DOUBTS, Doubts, doubts
+from chargeback.ledger.foreign import ForeignCost, foreign_costs
 from chargeback.ledger.payer_accounts import PayerAccount, payer_accounts
+from chargeback.money import written
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
@@ -34,6 +37,8 @@ class SourceReconciliation:
     A row refused first and booked later counts once, where it was booked. Rows refused without a day that can be
     read may be of any period: they are in `received`, `quarantined` and `waived` of each, and `undated` says how
     much of these they are.
+    What came in another currency counts at the rate it entered at, and only what was booked of it: what was refused
+    is told in its own currency (`foreign`). `repriced` is what our own rates add to what the source says costs nothing.
     `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
     `residual`: what lies beyond 18 decimals.
     `allocated` is borne by payers or `unattributed`, by nobody; `not_allocated` is in no pool, as is all
@@ -44,6 +49,7 @@ class SourceReconciliation:
     source: str
     role: SourceRole
     received: Tally
+    repriced: Decimal
     reversed: Tally
     ledger: Tally
     residual: Decimal
@@ -62,7 +68,8 @@ class SourceReconciliation:
     def difference(self) -> Decimal:
         """What came in and is nowhere; 0, or the books are broken."""
         kept = (self.ledger.amount, self.residual, self.quarantined.amount, self.waived.amount)
-        return _less(self.received.amount, (self.reversed.amount, *kept))
+        received = money.EXACT.add(self.received.amount, self.repriced)
+        return _less(received, (self.reversed.amount, *kept))
 
     @property
     def allocation_difference(self) -> Decimal:
@@ -77,6 +84,7 @@ class SourceReconciliation:
             "role": self.role.value,
             "received_count": self.received.rows,
             "received": written(self.received.amount),
+            "repriced": written(self.repriced),
             "reversed_count": self.reversed.rows,
             "reversed": written(self.reversed.amount),
             "ledger_count": self.ledger.rows,
@@ -136,6 +144,8 @@ class Reconciliation:
     sources: tuple[SourceReconciliation, ...]
     documents: tuple[DocumentReconciliation, ...]
     payers: tuple[PayerAccount, ...]
+    foreign: tuple[ForeignCost, ...] = ()
+    doubts: Doubts = NO_DOUBTS
 
     @property
     def rounding_difference(self) -> Decimal:
@@ -160,6 +170,8 @@ class Reconciliation:
             "currency": self.currency,
             "sources": [source.as_json() for source in self.sources],
             "documents": [document.as_json() for document in self.documents],
+            "foreign": [one.as_json() for one in self.foreign],
+            "doubts": self.doubts.as_json(),
             "payers": [_account_as_json(account) for account in self.payers],
             "rounding_difference": written(self.rounding_difference),
             "rounding_bound": written(self.rounding_bound),
@@ -174,15 +186,6 @@ def _account_as_json(account: PayerAccount) -> dict[str, str | None]:
         "team_id": payer.team_id if payer else None,
         "user_id": payer.user_id if payer else None,
     } | {name: written(getattr(account, name)) for name in amounts}
-
-
-def written(amount: Decimal) -> str:
-    """The amount as text, every digit that counts and no exponent.
-
-    >>> written(Decimal("2.50E-18"))
-    '0.0000000000000000025'
-    """
-    return f"{money.EXACT.normalize(amount):f}"
 
 
 def _less(amount: Decimal, parts: Iterable[Decimal]) -> Decimal:
@@ -202,6 +205,8 @@ def reconcile(connection: Connection, period: Period) -> Reconciliation:
         tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
         payer_accounts(connection, period),
+        foreign_costs(connection, period),
+        doubts(connection, period),
     )
 
 
@@ -210,6 +215,8 @@ _IN_DAYS = "usage_date >= :start AND usage_date < :end"
 _BORNE = """p.retired_at IS NULL
           AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)"""
 _CAME_IN = f"(usage_date IS NULL OR ({_IN_DAYS}))"
+# Of a refused row only what is in the ledger's own currency can be added to the others.
+_OURS = "CASE WHEN currency IS NULL THEN coalesce(raw_cost, 0) ELSE 0 END"
 
 # Each row says how much of what; a source without any has one row that says nothing. What lies in open
 # batches was received and is in the ledger, but in no manifest, cell or pool yet.
@@ -217,18 +224,22 @@ _TALLIES = text(f"""
     SELECT s.name, s.role, what, sum(rows), sum(amount)
     FROM usage_sources s LEFT JOIN (
         SELECT source_id, 'received' AS what, new_count + changed_count + quarantined_count AS rows,
-            new_raw + changed_raw + quarantined_raw AS amount
+            (new_raw + changed_raw) * exchange_rate
+                + CASE WHEN currency IS NULL THEN quarantined_raw ELSE 0 END AS amount
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'reversed', reversed_count, reversed_raw
+        SELECT source_id, 'repriced', new_count, repriced
         FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'received', -1, -coalesce(raw_cost, 0) FROM usage_quarantine
+        SELECT source_id, 'reversed', reversed_count, reversed_raw * exchange_rate
+        FROM usage_manifests JOIN usage_batches USING (batch_id) WHERE {_CAME_IN}
+        UNION ALL
+        SELECT source_id, 'received', -1, -{_OURS} FROM usage_quarantine
         WHERE state = 'replaced' AND {_CAME_IN}
         UNION ALL
-        SELECT source_id, state, 1, coalesce(raw_cost, 0) FROM usage_quarantine WHERE {_CAME_IN}
+        SELECT source_id, state, 1, {_OURS} FROM usage_quarantine WHERE {_CAME_IN}
         UNION ALL
-        SELECT source_id, 'undated', 1, coalesce(raw_cost, 0) FROM usage_quarantine
+        SELECT source_id, 'undated', 1, {_OURS} FROM usage_quarantine
         WHERE usage_date IS NULL AND state <> 'replaced'
         UNION ALL
         SELECT source_id, 'ledger', record_count, cost FROM usage_cells WHERE {_IN_DAYS}
@@ -281,6 +292,7 @@ def _source(name: str, role: SourceRole, found: dict[str, Tally]) -> SourceRecon
         source=name,
         role=role,
         received=found["received"],
+        repriced=amount.get("repriced", zero),
         reversed=found["reversed"],
         ledger=found["ledger"],
         residual=amount.get("residual", zero),

@@ -1,27 +1,34 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order: read ahead (`reading`), load, move the cursor with the last batch.
+Owns the order, also for what is pushed: read ahead (`reading`), load, move the cursor with the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from chargeback import money
-from chargeback.ledger import ledger_settings, usage, usage_sources
+from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sources
+from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
-from chargeback.sources import open_source
-from chargeback.sources.contract import Window
+from chargeback.sources import no_block, open_source
+from chargeback.sources.contract import Readable, Window
+from models.enums import ZeroCost
 
 
 @dataclass(frozen=True)
 class SyncCounts:
-    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked)."""
+    """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
+
+    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them. `drift` are the
+    days on which the source says another total than we hold; `doubts` say what somebody should look at.
+    """
 
     source: str
     batches: int = 0
@@ -32,8 +39,12 @@ class SyncCounts:
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
+    free: int = 0
+    repriced: int = 0
+    drift: tuple[dict[str, Any], ...] = ()
+    doubts: tuple[str, ...] = ()
 
-    def plus(self, batch: usage.BatchCounts) -> "SyncCounts":
+    def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
         return SyncCounts(
             self.source,
@@ -45,7 +56,12 @@ class SyncCounts:
             self.quarantined + batch.quarantined,
             money.EXACT.add(self.received_raw, batch.received_raw),
             money.EXACT.add(self.new_cost, batch.new_cost),
+            self.free + chunk.free,
+            self.repriced + chunk.repriced,
         )
+
+
+Say = Callable[[SyncCounts], None]
 
 
 def window_of(period: Period) -> Window:
@@ -64,41 +80,94 @@ def sync(
     name: str,
     as_of: datetime,
     window: Window | None = None,
-    say: Callable[[SyncCounts], None] | None = None,
+    say: Say | None = None,
+    block: Callable[[str], str] = no_block,
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far,
+    `block` opens the Prefect Secret block of a name.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-    tracker = open_source(source.kind, source.config)
+        tracker = open_source(source.kind, source.config, block)
+        pricing = intake.pricing_of(connection, source, tracker)
     asked = window or window_since(source.cursor_at, as_of)
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
-    order = Order(name, tracker, planned, settings().zone, settings().batch_records)
-    counts, is_last, first_batch_id = SyncCounts(name), False, None
+    is_joined = asked.start is None or _joins_on(planned, source.cursor_at)
+    order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
+    told = drift.Told()
+    cursor_at = read_to if is_joined else None
+    counts = _load(order, source.source_id, _delivery(asked), cursor_at, say, told)
+    with transaction() as connection:
+        days = drift.keep(connection, source.source_id, told, planned, settings().zone)
+        apart = drift.drifts(connection, days, name) if days else ()
+    return replace(
+        counts,
+        drift=tuple(one.as_json() for one in apart),
+        doubts=_doubts(counts, source.zero_cost, apart),
+    )
+
+
+def take(name: str, batch: Readable, delivery: str, say: Say | None = None) -> SyncCounts:
+    """Load a batch that was pushed to a source; `delivery` says in words what brought it.
+
+    Rerun: rows already held are counted unchanged and nothing else happens.
+    """
+    with transaction() as connection:
+        ledger_settings.fix(connection)
+        source = usage_sources.find(connection, name)
+        tracker = open_source(source.kind, source.config)
+        pricing = intake.pricing_of(connection, source, tracker)
+    order = Order(
+        name, batch, Window(None, None), settings().zone, settings().batch_records, pricing
+    )
+    counts = _load(order, source.source_id, delivery, None, say, drift.Told())
+    return replace(counts, doubts=_doubts(counts, source.zero_cost, ()))
+
+
+def _load(
+    order: Order,
+    source_id: int,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+    told: drift.Told,
+) -> SyncCounts:
+    counts, is_last, first_batch_id = SyncCounts(order.name), False, None
     for chunk in read_ahead(order):
+        told.hear(chunk)
         is_last = chunk.is_last
         with transaction() as connection:
             usage.ensure_partitions(connection, chunk.months)
         with transaction() as connection:
             moved_to = cursor_at if is_last else None
-            batch = usage.load(
-                connection, source.source_id, _delivery(asked), chunk, moved_to, first_batch_id
-            )
+            batch = usage.load(connection, source_id, delivery, chunk, moved_to, first_batch_id)
         first_batch_id = first_batch_id or batch.batch_id
-        counts = counts.plus(batch)
+        counts = counts.plus(batch, chunk)
         if say:
             say(counts)
     if not is_last and cursor_at is not None:
         # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
-            usage.move_cursor(connection, source.source_id, cursor_at)
+            usage.move_cursor(connection, source_id, cursor_at)
     return counts
+
+
+def _doubts(
+    counts: SyncCounts, decided: ZeroCost | None, apart: Iterable[drift.Drift]
+) -> tuple[str, ...]:
+    """What somebody should look at: usage that is free because nobody decided, and gaps."""
+    said = [one.sentence for one in apart if one.is_gap]
+    if counts.free and decided is None:
+        said.append(
+            f"{counts.free} rows of {counts.source} have tokens and cost nothing; decide what becomes of such rows "
+            f"with `chargeback sources zero-cost {counts.source}`"
+        )
+    return tuple(said)
 
 
 def _joins_on(planned: Window, cursor_at: datetime | None) -> bool:

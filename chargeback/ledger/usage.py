@@ -14,10 +14,10 @@ from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
 from chargeback.ledger import audit
-from chargeback.ledger.chunks import STAGE, Chunk, DayTally
+from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
-from chargeback.ledger.staging import stage_rows
+from chargeback.ledger.staging import stage, stage_rows
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def load(
     ids = {"batch_id": batch_id, "source_id": source_id}
     if chunk.positions:
         stage_rows(connection, "arrived", STAGE, chunk.rows)
+        _add_prices(connection, chunk)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
         teams = connection.execute(_TEAMS_APPEAR, ids).scalars().all()
@@ -73,23 +74,42 @@ def load(
     return _counts(connection, batch_id)
 
 
+def _add_prices(connection: Connection, chunk: Chunk) -> None:
+    """Give each row that arrived what its source itself said, where pricing made another cost of it."""
+    connection.execute(
+        text("""ALTER TABLE pg_temp.arrived ADD currency text, ADD original_cost numeric, ADD exchange_rate numeric,
+                    ADD repriced numeric""")
+    )
+    if chunk.originals:
+        stage(connection, "priced", PRICED, (
+            (ordinal, one.currency, one.cost, one.rate, one.repriced) for ordinal, one in chunk.originals
+        ))  # fmt: skip
+        connection.execute(
+            text("""UPDATE arrived a SET currency = p.currency, original_cost = p.original_cost,
+                        exchange_rate = p.exchange_rate, repriced = p.repriced
+                    FROM priced p WHERE p.ordinal = a.ordinal""")
+        )
+
+
 # By id, so that neighbours in the index come one after the other.
 _BOOK_RECORDS = text("""
     INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, content_hash)
+        quantity, cost, residual, content_hash, original_cost, original_currency, exchange_rate, repriced)
     SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, content_hash
+        quantity, cost, residual, content_hash, original_cost, currency, exchange_rate, repriced
     FROM arrived ORDER BY usage_id
 """)
 _BOOK_CELLS = text("""
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count)
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, exchange_rate, repriced)
     SELECT :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*)
+        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
+        currency, coalesce(exchange_rate, 1), coalesce(sum(repriced), 0)
     FROM arrived
-    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
+    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        currency, coalesce(exchange_rate, 1)
 """)
 
 
@@ -99,25 +119,30 @@ _REVISED_CELLS = text("""
     SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, team_id, user_id,
         agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
         sum(quantity) AS quantity, sum(cost) AS cost, sum(residual) AS residual, count(*) AS record_count,
+        currency, coalesce(exchange_rate, 1) AS exchange_rate, coalesce(sum(repriced), 0) AS repriced,
         array_agg(ordinal) AS ordinals
     FROM revised LEFT JOIN (SELECT usage_id, cell_id FROM taken_back) t USING (usage_id)
-    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id
+    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id,
+        currency, coalesce(exchange_rate, 1)
 """)
 _BOOK_REVISED_CELLS = text("""
     INSERT INTO usage_cells (cell_id, batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id,
-        account_id, owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id)
+        account_id, owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id,
+        currency, exchange_rate, repriced)
     OVERRIDING SYSTEM VALUE
     SELECT cell_id, :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id,
+        currency, exchange_rate, repriced
     FROM revised_cells
 """)
 _BOOK_REVISIONS = text("""
     INSERT INTO usage_records (usage_id, revision, usage_at, source_id, batch_id, usage_date, charge_date,
         external_id, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, content_hash, cell_id)
+        quantity, cost, residual, content_hash, cell_id, original_cost, original_currency, exchange_rate, repriced)
     SELECT r.usage_id, r.revision, r.usage_at, :source_id, :batch_id, r.usage_date, r.usage_date, r.external_id,
         r.team_id, r.user_id, r.agent_id, r.account_id, r.owner_tag, r.resource_type, r.sku, r.unit,
-        r.quantity, r.cost, r.residual, r.content_hash, c.cell_id
+        r.quantity, r.cost, r.residual, r.content_hash, c.cell_id, r.original_cost, r.currency, r.exchange_rate,
+        r.repriced
     FROM (SELECT cell_id, unnest(ordinals) AS ordinal FROM revised_cells) c JOIN revised r USING (ordinal)
     ORDER BY r.usage_id
 """)
@@ -138,8 +163,8 @@ def _book(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
 
 def _book_revisions(connection: Connection, ids: dict[str, int], chunk: Chunk) -> int:
     """Take back what changed and book what it is now; how many revisions that makes."""
-    for usage_date, taken in reverse(connection, ids["batch_id"]).items():
-        chunk.tallies[usage_date].reversed.add(taken.raw, taken.count)
+    for line, taken in reverse(connection, ids["batch_id"]).items():
+        chunk.tallies[line].reversed.add(taken.raw, taken.count)
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.revised_cells"))
     connection.execute(_REVISED_CELLS)
     connection.execute(_BOOK_REVISED_CELLS, ids)
@@ -204,9 +229,10 @@ _REPLACE_QUARANTINED = text("""
 
 _QUARANTINE = text("""
     INSERT INTO usage_quarantine
-        (batch_id, source_id, position, external_id, usage_date, code, reason, row, row_hash, raw_cost)
+        (batch_id, source_id, position, external_id, usage_date, code, reason, row, row_hash, raw_cost, currency,
+         is_read)
     VALUES (:batch_id, :source_id, :position, :external_id, :usage_date, :code, :reason,
-        CAST(:row AS jsonb), :row_hash, :raw_cost)
+        CAST(:row AS jsonb), :row_hash, :raw_cost, :currency, :is_read)
     ON CONFLICT (source_id, row_hash) DO NOTHING
 """)
 
@@ -220,28 +246,30 @@ def _quarantine(connection: Connection, ids: dict[str, int], chunk: Chunk) -> No
             "row_hash": public_id(refusal.external_id, refusal.code, row),
         }  # fmt: skip
         if connection.execute(_QUARANTINE, values).rowcount == 0:
-            tally, raw = chunk.tallies[usage_date], refusal.raw_cost or Decimal(0)
+            tally = chunk.tallies[ManifestLine(usage_date, refusal.currency)]
+            raw = refusal.raw_cost or Decimal(0)
             tally.quarantined.add(-raw, -1)
             tally.unchanged.add(raw)
 
 
 def write_manifest(
-    connection: Connection, batch_id: int, tallies: Mapping[date | None, DayTally]
+    connection: Connection, batch_id: int, tallies: Mapping[ManifestLine, DayTally]
 ) -> None:
     """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
-    for usage_date, tally in tallies.items():
+    for line, tally in tallies.items():
         connection.execute(
             text("""
                 INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
                     unchanged_count, unchanged_raw, changed_count, changed_raw, quarantined_count, quarantined_raw,
-                    reversed_count, reversed_raw, cost, residual)
+                    reversed_count, reversed_raw, currency, exchange_rate, repriced, cost, residual)
                 SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
                     :unchanged, :unchanged_raw, :changed, :changed_raw, :quarantined, :quarantined_raw,
-                    :reversed, :reversed_raw,
-                    coalesce(sum(cost), 0), coalesce(sum(residual), 0)
-                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date"""),
+                    :reversed, :reversed_raw, CAST(:currency AS text), :exchange_rate,
+                    coalesce(sum(repriced), 0), coalesce(sum(cost), 0), coalesce(sum(residual), 0)
+                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date
+                  AND currency IS NOT DISTINCT FROM CAST(:currency AS text) AND exchange_rate = :exchange_rate"""),
             {
-                "batch_id": batch_id, "usage_date": usage_date,
+                "batch_id": batch_id, **line._asdict(),
                 "received": tally.received.count, "received_raw": tally.received.raw,
                 "new": tally.new.count, "new_raw": tally.new.raw,
                 "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,

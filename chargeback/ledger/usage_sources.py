@@ -11,17 +11,19 @@ from sqlalchemy import Connection, text
 from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import audit
 from chargeback.sources import open_source, refuse_role
-from models.enums import SourceRole
+from models.enums import SourceRole, ZeroCost
 
 # The source that usage is posted to: nobody configures it and nothing reads it.
 PUSHED = "api"
 
-_COLUMNS = "source_id, name, kind, role, config, cursor_at"
+_COLUMNS = "source_id, name, kind, role, config, cursor_at, zero_cost"
 
 
 @dataclass(frozen=True)
 class KeptSource:
-    """A configured source; secrets are in `config` by name only. `cursor_at`: read up to here."""
+    """A configured source; secrets are in `config` by name only. `cursor_at`: read up to here.
+    `zero_cost`: what becomes of usage that has tokens and costs nothing, once somebody decided.
+    """
 
     source_id: int
     name: str
@@ -29,6 +31,7 @@ class KeptSource:
     role: SourceRole
     config: dict[str, Any]
     cursor_at: datetime | None
+    zero_cost: ZeroCost | None = None
 
 
 def sources(connection: Connection) -> list[KeptSource]:
@@ -36,7 +39,10 @@ def sources(connection: Connection) -> list[KeptSource]:
     rows = connection.execute(
         text(f"SELECT {_COLUMNS} FROM usage_sources WHERE name <> '{PUSHED}' ORDER BY name")  # noqa: S608
     )
-    return [KeptSource(i, n, k, SourceRole(r), c, at) for i, n, k, r, c, at in rows]
+    return [
+        KeptSource(i, n, k, SourceRole(r), c, at, ZeroCost(z) if z else None)
+        for i, n, k, r, c, at, z in rows
+    ]
 
 
 def find(connection: Connection, name: str) -> KeptSource:

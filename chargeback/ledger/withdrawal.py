@@ -6,7 +6,6 @@ Owns the batch that does it. A source that delivers a withdrawn record again boo
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit, usage, usage_sources
-from chargeback.ledger.chunks import DayTally
+from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.reversals import REVERSING, reverse
 
 
@@ -43,14 +42,17 @@ def withdraw(
     if not connection.execute(text("SELECT EXISTS (SELECT FROM reversing)")).scalar_one():
         return Withdrawn(0, Decimal(0))
     batch_id = usage.open_batch(connection, source_id, f"withdrawn: {reason}")
-    tallies: dict[date | None, DayTally] = defaultdict(DayTally)
-    for day, taken in reverse(connection, batch_id).items():
-        tallies[day].reversed.add(taken.raw, taken.count)
+    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
+    for line, taken in reverse(connection, batch_id).items():
+        tallies[line].reversed.add(taken.raw, taken.count)
     usage.write_manifest(connection, batch_id, tallies)
     usage.mark_days_of(connection, batch_id)
     withdrawn = Withdrawn(
         sum(tally.reversed.count for tally in tallies.values()),
-        money.exact_sum(tally.reversed.raw for tally in tallies.values()),
+        money.exact_sum(
+            money.EXACT.multiply(tally.reversed.raw, line.exchange_rate)
+            for line, tally in tallies.items()
+        ),
     )
     after = {
         "records": withdrawn.count,

@@ -7,18 +7,28 @@ of it: the ledger stores, counts and quarantines.
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from chargeback.errors import Invalid, Refused, Unavailable
+from chargeback.errors import Invalid, Unavailable
 from chargeback.settings import settings
+from chargeback.sources.anthropic_costs import AnthropicCosts
 from chargeback.sources.contract import Source, World
 from chargeback.sources.cost_tracker import CostTracker
+from chargeback.sources.litellm_db import LiteLlmDb
+from chargeback.sources.litellm_http import LiteLlmHttp
+from chargeback.sources.mapped_file import MappedFile
+from chargeback.sources.openai_costs import OpenAiCosts
+from chargeback.sources.opencost import OpenCost
+from chargeback.sources.push import Push
 
 # A new kind of source is its file and its line here.
-_SOURCES: tuple[type[Source], ...] = (CostTracker,)
+_SOURCES: tuple[type[Source], ...] = (
+    CostTracker, LiteLlmDb, LiteLlmHttp, OpenCost, OpenAiCosts, AnthropicCosts, MappedFile, Push,
+)  # fmt: skip
 SOURCES = {source.kind: source for source in _SOURCES}
 KINDS = tuple(SOURCES)
 
 
-def _no_block(name: str) -> NoReturn:
+def no_block(name: str) -> NoReturn:
+    """Where no Prefect is at hand, no block can be opened."""
     raise Unavailable(
         "secret_block_unreachable",
         f"The Prefect Secret block {name} cannot be read from here; sync with the flow usage-sync.",
@@ -26,22 +36,21 @@ def _no_block(name: str) -> NoReturn:
 
 
 def open_source(
-    kind: str, config: Mapping[str, Any], block: Callable[[str], str] = _no_block
+    kind: str, config: Mapping[str, Any], block: Callable[[str], str] = no_block
 ) -> Source:
     """The source that `config` describes; nothing is read yet, and no secret either.
 
-    Raises Invalid for a kind or a configuration that cannot be, Refused for a currency that is
-    not the ledger's.
+    Raises Invalid for a kind or a configuration that cannot be.
     """
     source = source_class(kind)
     checked, ours = source.config_class.of(kind, config), settings()
-    if checked.currency != ours.currency:
-        raise Refused(
-            "source_currency",
-            f"The source's costs are in {checked.currency} and the ledger's in "
-            f"{ours.currency}; deliver them in {ours.currency}.",
-        )
-    return source(checked, World(ours.root, ours.currency, ours.source_timeout_seconds, block))
+    world = World(ours.root, checked.currency, ours.source_timeout_seconds, ours.networks, block)
+    return source(checked, world)
+
+
+def currency_of(kind: str, config: Mapping[str, Any]) -> str:
+    """What the source's costs are in where a row says nothing else."""
+    return source_class(kind).config_class.of(kind, config).currency
 
 
 def source_class(kind: str) -> type[Source]:

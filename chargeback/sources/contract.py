@@ -1,10 +1,11 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from chargeback.sources.source_config import SourceConfig
 
@@ -13,14 +14,28 @@ Role = Literal["allocate", "reconcile_only", "weights"]
 ROLES: tuple[Role, ...] = ("allocate", "reconcile_only", "weights")
 
 
+class Original(NamedTuple):
+    """What a source itself said a usage costs, where the ledger books another amount.
+
+    `cost` times `rate`, plus what our own rate card adds (`repriced`), is the usage's cost, exactly.
+    Units: `cost` in `currency`, None for the ledger's; `repriced` in the ledger's.
+    """
+
+    cost: Decimal
+    currency: str | None
+    rate: Decimal
+    repriced: Decimal
+
+
 class Usage(NamedTuple):
     """One metered fact as a source delivered it, read but not yet rounded.
 
     Units: `cost` in `currency` with every digit the source sent, `quantity` in `unit`.
     `position` is the line of a file or the ordinal in an answer, from 1. `usage_date` is the day the
     cost is booked on and `charge_date` the day that decides owner and rule, where the source keeps a
-    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is the
-    ledger's. `tokens` names how many tokens of each kind were used, where the source says so.
+    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is
+    what its source counts in. `tokens` names how many tokens of each kind were used, where the source says so.
+    `original` is set by `pricing`, which makes `cost` an amount in the ledger's currency.
     """
 
     position: int
@@ -40,13 +55,15 @@ class Usage(NamedTuple):
     charge_date: date | None = None
     currency: str | None = None
     tokens: tuple[tuple[str, Decimal], ...] = ()
+    original: Original | None = None
 
 
 class Refusal(NamedTuple):
     """One row that cannot be booked as it is, kept whole so that a person can mend it.
 
     `code` is stable, `reason` one sentence; `raw_cost` is what the row says it costs, if that can
-    be read, and `usage_at` when.
+    be read, in `currency` (None: the ledger's), and `usage_at` when. `is_read` rows are usage by its
+    fields (`kept_usage`), which something other than its source refused.
     """
 
     position: int
@@ -56,6 +73,8 @@ class Refusal(NamedTuple):
     reason: str
     row: dict[str, Any]
     raw_cost: Decimal | None
+    currency: str | None = None
+    is_read: bool = False
 
 
 class Window(NamedTuple):
@@ -68,17 +87,41 @@ class Window(NamedTuple):
 class World(NamedTuple):
     """What a source may use of the world around it.
 
-    `block` gives the secret in the Prefect Secret block of a name. Units: `timeout_seconds` is the
-    longest wait for one answer.
+    `currency` is what the source counts in where a row says nothing else; `networks` are the private
+    ones it may fetch from; `block` gives the secret in the Prefect Secret block of a name.
+    Units: `timeout_seconds` is the longest wait for one answer.
     """
 
     root: Path
     currency: str
     timeout_seconds: Decimal
+    networks: tuple[IPv4Network | IPv6Network, ...]
     block: Callable[[str], str]
 
 
-class Source(Protocol):
+@runtime_checkable
+class ReadsRows(Protocol):
+    """A source that can read one of its rows again, as its refusal holds it, once somebody mended it."""
+
+    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
+        """What the row means."""
+        ...
+
+
+class Readable(Protocol):
+    """What can be read: a source, or a batch that was pushed to one."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
+        ...
+
+    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
+        """Everything there is in a planned window, in its own order, in bounded memory."""
+        ...
+
+
+class Source(Readable, Protocol):
     """A configured cost tracker; a kind is one class in one file, listed in `chargeback.sources`.
 
     `contract` is how it delivers: `events` are rows with an id of their own, each delivered any
@@ -93,15 +136,6 @@ class Source(Protocol):
 
     def __init__(self, config: Any, world: World) -> None: ...
 
-    def plan(self, window: Window) -> Window:
+    def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
-        ...
-
-    @property
-    def is_large(self) -> bool:
-        """Whether there is so much to read that it is worth a process of its own."""
-        ...
-
-    def read(self, window: Window) -> Iterator[Usage | Refusal]:
-        """Everything the tracker has in a planned window, in its own order, in bounded memory."""
         ...

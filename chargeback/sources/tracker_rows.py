@@ -20,9 +20,8 @@ _AFTER_LAST = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _is_usual_instant = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z", re.ASCII).fullmatch
 _is_usual_number = re.compile(r"-?\d{1,18}(?:\.\d{1,30})?", re.ASCII).fullmatch
 _is_usual_count = re.compile(r"\d{1,18}", re.ASCII).fullmatch
-_ZERO = Decimal(0)
 # Days of its own, another currency and kinds of tokens: this tracker has none.
-_NO_MORE = (None, None, None, ())
+_NO_MORE = (None, None, None, (), None)
 _FAULTS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 
@@ -59,7 +58,10 @@ class TrackerRows:
         # One that prints so short and is not minute is far inside what the ledger keeps.
         if cost.__class__ is not Decimal or len(str(cost)) > 40 or cost.adjusted() < -20:
             raise ValueError
-        if tokens.__class__ is not int or not (-_LIMIT < cost < _LIMIT and 0 <= tokens < _LIMIT):
+        # What costs nothing goes the long way, which tells its kinds of tokens.
+        if not cost or tokens.__class__ is not int:
+            raise ValueError
+        if not (-_LIMIT < cost < _LIMIT and 0 <= tokens < _LIMIT):
             raise ValueError
         metadata, texts = record["metadata"], self._texts
         return Usage._make(
@@ -76,16 +78,18 @@ class TrackerRows:
                 texts[record["model"]],
                 UNIT,
                 Decimal(tokens),
-                cost or _ZERO,
+                cost,
                 *_NO_MORE,
             )
         )
 
     def _usual_cells(self, position: int, cells: list[str]) -> Usage:
-        call_id, instant, _, model, agent_id, _, _, tokens, cost, operation_type = cells
-        if not _is_usual_number(cost) or not _is_usual_count(tokens):
+        call_id, instant, _, model, agent_id, _, _, tokens, written, operation_type = cells
+        if not _is_usual_number(written) or not _is_usual_count(tokens):
             raise ValueError
-        texts = self._texts
+        texts, cost = self._texts, Decimal(written)
+        if not cost:
+            raise ValueError
         return Usage._make(
             (
                 position,
@@ -100,7 +104,7 @@ class TrackerRows:
                 texts[model],
                 UNIT,
                 Decimal(tokens),
-                Decimal(cost) or _ZERO,
+                cost,
                 *_NO_MORE,
             )
         )

@@ -27,7 +27,7 @@ from entrypoints.ledger_at_hand import ledger_at_hand
 
 def import_file(file: Path, reason: str | None, as_json: bool, dry_run: bool = False) -> int:
     """Make what the file names so, all of it or nothing, and tell what unbilled cost that moves."""
-    checked = read(_content(file), str(file))
+    checked = read(content_of(file), str(file))
 
     def change(connection: Connection) -> payers.ImportCounts:
         return payers.import_file(connection, checked, actor())
@@ -63,8 +63,9 @@ def _moved_by(change: Callable[[Connection], object]) -> Preview | None:
         return None
 
 
-def _content(file: Path) -> str:
-    next_step = "give the path of a YAML file"
+def content_of(file: Path) -> str:
+    """The text of a file somebody names. Raises NotFound or Invalid, naming it."""
+    next_step = "give the path of a text file"
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

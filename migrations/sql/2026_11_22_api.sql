@@ -42,7 +42,7 @@ WHERE a.usage_date = ANY (ARRAY(SELECT usage_date FROM allocation_days WHERE is_
 -- Records of batches still open, which are in no cell yet, with their team as of now.
 CREATE VIEW seen_open_records AS
 SELECT r.usage_id, r.revision, r.external_id, r.source_id, r.usage_at, r.usage_date,
-       coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id) AS team_id,
+       coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, by_user.team_id, home.team_id) AS team_id,
        r.user_id, r.agent_id, r.account_id, r.resource_type, r.sku, r.unit, r.quantity, r.cost, r.record_count
 FROM usage_batches b JOIN usage_records r USING (batch_id)
 JOIN usage_sources s ON s.source_id = r.source_id
@@ -52,11 +52,13 @@ LEFT JOIN ownerships by_tag ON by_tag.kind = 'tag' AND by_tag.key = r.owner_tag
     AND by_tag.valid_from <= r.charge_date AND r.charge_date < by_tag.valid_to
 LEFT JOIN ownerships by_agent ON by_agent.kind = 'agent' AND by_agent.key = r.agent_id
     AND by_agent.valid_from <= r.charge_date AND r.charge_date < by_agent.valid_to
+LEFT JOIN ownerships by_user ON by_user.kind = 'user' AND by_user.key = r.user_id
+    AND by_user.valid_from <= r.charge_date AND r.charge_date < by_user.valid_to
 LEFT JOIN memberships home ON home.is_home AND home.user_id = r.user_id
     AND home.valid_from <= r.charge_date AND r.charge_date < home.valid_to
 WHERE b.sealed_at IS NULL AND s.role = 'allocate'
   AND (current_user <> 'chargeback_viewer' OR current_setting('app.team', true)
-       = coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, home.team_id));
+       = coalesce(r.team_id, by_account.team_id, by_tag.team_id, by_agent.team_id, by_user.team_id, home.team_id));
 
 -- Every record, through its cell; '' stands for none, because no name is empty. A batch may hold several cells of
 -- the same facts: a next revision names its own, and reversals count in the first of those that take back.

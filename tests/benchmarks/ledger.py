@@ -91,7 +91,7 @@ def _measure_sync(
     server: Server, ledger: str, floors: str, folder: Path, records: int
 ) -> Iterator[Measured]:
     first = _sync()
-    with _copied(server, ledger, floors, folder, ["usage_records"]) as copy:
+    with copied(server, ledger, floors, folder, ["usage_records"]) as copy:
         floor = seconds_of(copy)
     again = _sync()
     ratio = floor / first["seconds"]
@@ -114,7 +114,7 @@ def _measure_allocation(
         cursor.execute("ANALYZE")
     took = seconds_of(lambda: allocate(END))
     grouped = _group_by(server, ledger)
-    with _copied(
+    with copied(
         server, ledger, floors, folder, ["cost_pools", "pool_cells", "allocations"]
     ) as copy:
         floor = grouped + seconds_of(copy)
@@ -174,7 +174,7 @@ def _group_by(server: Server, ledger: str) -> float:
 
 
 @contextmanager
-def _copied(
+def copied(
     server: Server, ledger: str, floors: str, folder: Path, tables: list[str]
 ) -> Iterator[Callable[[], None]]:
     """Gives the work of copying the tables' rows, already written out, into the second ledger."""

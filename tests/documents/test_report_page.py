@@ -4,13 +4,17 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
+from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.documents.report_page import Bar, link, overview, page, picture
-from chargeback.views import UsageRow
+from chargeback.views import UnattributedView, UsageRow
+from models.enums import OwnedKind
 from tests.documents.samples import (
     HOSTILE_NAMES,
     LATE,
@@ -171,3 +175,35 @@ def test_the_overview_lists_teams_and_users_with_their_own_totals() -> None:
 
 def test_an_overview_without_reports_says_so() -> None:
     assert "No reports for this period." in Page(overview(OCTOBER, [])).text
+
+
+def unowned(**given: Any) -> UnattributedView:
+    """3.5 of 40 has no owner: 3 of agent <b>, 0.5 without a name."""
+    day = date(2026, 10, 5)
+    values: dict[str, Any] = {
+        "period": OCTOBER, "currency": "USD", "cost": Decimal("3.5"), "whole": Decimal(40), "record_count": 3,
+        "keyless": Decimal("0.5"), "teamless": Decimal(0), "billed_team": None,
+        "groups": (Unowned("tracker", None, None, "<b>", Decimal(3), 2, day, day),),
+        "owners": (OwnerWanted(OwnedKind.AGENT, "<b>", Decimal(3), 2, day, day),),
+    }  # fmt: skip
+    return UnattributedView(**values | given)
+
+
+def test_the_overview_tells_what_nobody_owns_and_which_owners_would_clear_it() -> None:
+    source = overview(OCTOBER, [("Search", "s.html", make_report())], unowned())
+    text = Page(source).text
+    assert "3.5000 USD of 40.0000 has no owner and is billed to nobody." in text
+    assert "0.5000 of it bears no account, tag or agent" in text
+    assert "These owners would clear 3.0000:" in text
+    assert b"&lt;b&gt;" in source
+    assert b"<b>" not in source
+
+
+def test_an_overview_of_cost_that_all_has_owners_says_nothing_of_it() -> None:
+    whole = unowned(cost=Decimal(0), keyless=Decimal(0), groups=(), owners=())
+    assert "Nobody" not in Page(overview(OCTOBER, [], whole)).text
+
+
+def test_what_a_team_pays_for_in_the_end_is_told() -> None:
+    text = Page(overview(OCTOBER, [], unowned(billed_team="platform"))).text
+    assert "has no owner; platform is billed for it." in text

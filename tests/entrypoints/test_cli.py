@@ -168,7 +168,7 @@ def test_adding_the_same_source_again_changes_nothing_and_says_so(
     (source,) = done("sources", "list", "--json").json
     assert source == {
         "name": "tracker", "kind": "cost_tracker", "role": "allocate",
-        "config": {"path": EXPORT, "form": "json"}, "cursor_at": None,
+        "config": {"path": EXPORT, "form": "json"}, "cursor_at": None, "zero_cost": None,
     }  # fmt: skip
 
 

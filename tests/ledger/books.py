@@ -19,6 +19,7 @@ from chargeback import rules
 from chargeback.ledger import (
     allocation,
     drafting,
+    intake,
     invoices,
     issuing,
     ledger_settings,
@@ -30,13 +31,19 @@ from chargeback.ledger import (
     usage_sources,
     withdrawal,
 )
+from chargeback.ledger import rates as rates_kept
+from chargeback.ledger import replay as replays
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import engine, ledger_url, transaction
+from chargeback.ledger.revaluation import revalue
 from chargeback.payer import Payer
 from chargeback.payers_file import read
 from chargeback.periods import Period
+from chargeback.rate_files import read_exchange_rates, read_rates
 from chargeback.settings import settings
+from chargeback.sources import open_source
 from chargeback.sources.contract import Refusal, Usage
+from chargeback.sources.pricing import priced
 from chargeback.views import InvoiceView
 from models.enums import InvoiceStatus, SourceRole
 from tests.conftest import Ledger
@@ -71,13 +78,14 @@ class Books:
     source: str = SOURCE
     role: SourceRole = SourceRole.ALLOCATE
     batch_records: int = 50_000
+    currency: str | None = None
     waiting: list[Usage | Refusal] = field(default_factory=list)
     ids: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         with transaction() as connection:
             ledger_settings.fix(connection)
-            config = NEVER_READ | {"currency": settings().currency}
+            config = NEVER_READ | {"currency": self.currency or settings().currency}
             usage_sources.put(connection, self.source, "cost_tracker", self.role, config, ACTOR)
 
     def use(
@@ -95,12 +103,15 @@ class Books:
         unit: str = "tokens",
         quantity: str = "1",
         external_id: str | None = None,
+        currency: str | None = None,
+        tokens: str = "",
     ) -> "Books":
-        """One usage record; `day` is a date (noon UTC) or an instant with offset."""
+        """One usage record; `day` is a date (noon UTC) or an instant with offset, `tokens` like `prompt=2`."""
         number = next(self.ids)
         self.waiting.append(
             Usage(number, external_id or f"u-{number}", day_at(day), team, user, agent, account, tag,
-                  resource_type, sku, unit, Decimal(quantity), Decimal(cost))
+                  resource_type, sku, unit, Decimal(quantity), Decimal(cost), currency=currency,
+                  tokens=tuple((kind, Decimal(n)) for kind, n in (one.split("=") for one in tokens.split())))
         )  # fmt: skip
         return self
 
@@ -118,14 +129,45 @@ class Books:
     def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[usage.BatchCounts]:
         """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
+        with transaction() as connection:
+            kept = usage_sources.find(connection, self.source)
+            pricing = intake.pricing_of(connection, kept, open_source(kept.kind, kept.config))
         counts: list[usage.BatchCounts] = []
-        for chunk in chunks(arriving, self.source, settings().zone, self.batch_records):
+        for chunk in chunks(
+            priced(arriving, pricing), self.source, settings().zone, self.batch_records
+        ):
             with transaction() as connection:
                 usage.ensure_partitions(connection, chunk.months)
             with transaction() as connection:
-                source_id = usage_sources.find(connection, self.source).source_id
                 first = counts[0].batch_id if counts else None
-                counts.append(usage.load(connection, source_id, "a test", chunk, None, first))
+                counts.append(usage.load(connection, kept.source_id, "a test", chunk, None, first))
+        return counts
+
+    def exchange(self, *rates: tuple[str, str, str]) -> int:
+        """Import rates, each (month, currency, rate), book anew what entered at others; how many records changed."""
+        rows = "\n".join(",".join(rate) for rate in rates)
+        with transaction() as connection:
+            read_rows = read_exchange_rates(f"month,currency,rate\n{rows}", "test.csv")
+            rates_kept.import_exchange_rates(connection, read_rows, ACTOR)
+        return revalue()
+
+    def price(self, *prices: tuple[str, str, str]) -> "Books":
+        """Import prices, each (model, token kind, price of a million tokens)."""
+        rows = "\n".join(f"{model},{kind},{price},1000000" for model, kind, price in prices)
+        with transaction() as connection:
+            read_rows = read_rates(f"model,token_kind,price,per_tokens\n{rows}", "test.csv")
+            rates_kept.import_rates(connection, read_rows, ACTOR)
+        return self
+
+    def decide_zero_cost(self, decision: str) -> "Books":
+        """What becomes of this source's usage that has tokens and costs nothing."""
+        with transaction() as connection:
+            intake.decide_zero_cost(connection, self.source, decision, ACTOR)
+        return self
+
+    def replay(self) -> replays.ReplayCounts:
+        """Try this source's refused rows again."""
+        (counts,) = replays.replay(self.source, ACTOR)
         return counts
 
     def withdraw(self, *external_ids: str) -> withdrawal.Withdrawn:

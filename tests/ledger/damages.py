@@ -75,7 +75,7 @@ USAGE = (
         " (SELECT batch_id FROM usage_records WHERE external_id = 'november')"),)),
     Damage("a refused row costs more than it did", {14}, "open quarantine 8", (
         "UPDATE usage_quarantine SET raw_cost = 8 WHERE external_id = 'open'",)),
-    Damage("a refused row without a day is gone", {14}, "source tracker, unknown days: came in 6 (1 rows)", (
+    Damage("a refused row without a day is gone", {14}, "unknown days: came in refused 6 (1 rows)", (
         "DELETE FROM usage_quarantine WHERE external_id = 'undated'",)),
     Damage("a refused row counts as booked and is not", {14}, "undated of source tracker (6) counts as delivered", (
         "UPDATE usage_quarantine SET state = 'replaced', decided_at = now() WHERE external_id = 'undated'",)),

@@ -12,8 +12,10 @@ from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.reading import Order, read_ahead
 from chargeback.sources import delivery, open_source
 from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window
+from chargeback.sources.pricing import Pricing
 from chargeback.sources.source_config import SourceConfig
 
+PRICING = Pricing("USD", "USD", ZoneInfo("UTC"))
 HEADER = (
     "Call ID,Timestamp,Provider,Model,Agent ID,Prompt Tokens,Completion Tokens,"
     "Total Tokens,Cost (USD),Operation Type\n"
@@ -22,7 +24,7 @@ HEADER = (
 
 def order(path: Path, batch_records: int = 100) -> Order:
     source = open_source("cost_tracker", {"path": str(path), "form": "csv"})
-    return Order("tracker", source, Window(None, None), ZoneInfo("UTC"), batch_records)
+    return Order("tracker", source, Window(None, None), ZoneInfo("UTC"), batch_records, PRICING)
 
 
 @pytest.fixture
@@ -103,6 +105,6 @@ class Faulty:
 
 
 def test_a_bug_while_reading_is_no_refusal() -> None:
-    faulty = Order("tracker", Faulty(), Window(None, None), ZoneInfo("UTC"), 1)
+    faulty = Order("tracker", Faulty(), Window(None, None), ZoneInfo("UTC"), 1, PRICING)
     with pytest.raises(RuntimeError, match="KeyError"):
         list(read_ahead(faulty))

@@ -6,7 +6,8 @@ from itertools import chain
 import pytest
 
 from chargeback.ledger.database import snapshot
-from chargeback.ledger.reconcile import Reconciliation, Tally, reconcile, written
+from chargeback.ledger.reconcile import Reconciliation, Tally, reconcile
+from chargeback.money import written
 from chargeback.periods import Period
 from models.enums import DocumentKind
 from tests.conftest import Ledger

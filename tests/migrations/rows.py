@@ -90,7 +90,8 @@ def make_batch(connection: Connection, source_id: int) -> int:
 def make_manifest(connection: Connection, batch_id: int, **values: Any) -> int:
     """What a batch with nothing in it says, except for `values`."""
     names = {column.name for column in UsageManifest.__table__.columns}
-    nothing: dict[str, Any] = dict.fromkeys(names - {"manifest_id", "batch_id", "usage_date"}, 0)
+    given = {"manifest_id", "batch_id", "usage_date", "currency", "exchange_rate"}
+    nothing: dict[str, Any] = dict.fromkeys(names - given, 0)
     return int(make(connection, UsageManifest, batch_id=batch_id, **nothing | values))
 
 

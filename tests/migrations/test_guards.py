@@ -202,7 +202,7 @@ def test_a_batch_has_one_manifest_per_day_and_one_for_no_day(connection: Connect
     batch_id = rows.make_batch(connection, rows.make_source(connection))
     for day in (None, date(2026, 10, 1)):
         rows.make_manifest(connection, batch_id, usage_date=day)
-        with violates(connection, "usage_manifests_batch_id_usage_date_key"):
+        with violates(connection, "usage_manifests_batch_id_usage_date_currency_exchange_rate_key"):
             rows.make_manifest(connection, batch_id, usage_date=day)
 
 

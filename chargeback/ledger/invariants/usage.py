@@ -40,17 +40,18 @@ _OUT_OF_TURN = f"""
 
 _MANIFEST = f"""
     SELECT format('batch %s received %s rows of %s with raw cost %s, but accounts for %s with %s; '
-                  'its raw cost %s, less %s taken back, is booked as %s and residual %s',
+                  'its raw cost %s, less %s taken back, at the rate %s and with %s by our own rates, is booked as %s '
+                  'and residual %s',
                   batch_id, received_count, coalesce(usage_date::text, 'unknown days'), {shown("received_raw")},
                   new_count + unchanged_count + changed_count + quarantined_count,
                   {shown("new_raw + unchanged_raw + changed_raw + quarantined_raw")},
-                  {shown("new_raw + changed_raw")}, {shown("reversed_raw")}, {shown("cost")},
-                  {shown("residual")}) AS sentence
+                  {shown("new_raw + changed_raw")}, {shown("reversed_raw")}, {shown("exchange_rate")},
+                  {shown("repriced")}, {shown("cost")}, {shown("residual")}) AS sentence
     FROM usage_manifests
     WHERE {in_days_or_undated("usage_date")}
       AND (received_count <> new_count + unchanged_count + changed_count + quarantined_count
         OR received_raw <> new_raw + unchanged_raw + changed_raw + quarantined_raw
-        OR new_raw + changed_raw - reversed_raw <> cost + residual)
+        OR (new_raw + changed_raw - reversed_raw) * exchange_rate + repriced <> cost + residual)
 """
 
 # Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
@@ -62,27 +63,33 @@ _CELLS_OF_RECORDS = f"""
                   'quantity %s, %s records', batch_id, usage_date, resource_type, coalesce(team_id, 'none'),
                   coalesce(user_id, 'none'), coalesce(agent_id, 'none'), {shown("sum(cost)")},
                   {shown("sum(quantity)")}, sum(record_count)) AS sentence
-    FROM (SELECT {_ATTRIBUTES}, cost, quantity, residual, record_count FROM usage_records
+    FROM (SELECT {_ATTRIBUTES}, original_currency AS currency, coalesce(exchange_rate, 1) AS exchange_rate,
+              coalesce(repriced, 0) AS repriced, cost, quantity, residual, record_count FROM usage_records
           WHERE {in_days("usage_date")} AND {around_days("usage_at")}
             AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
           UNION ALL
-          SELECT {_ATTRIBUTES}, -cost, -quantity, -residual, -record_count FROM usage_cells
+          SELECT {_ATTRIBUTES}, currency, exchange_rate, -repriced, -cost, -quantity, -residual, -record_count
+          FROM usage_cells
           WHERE {in_days("usage_date")}) counted
-    GROUP BY {_ATTRIBUTES}
-    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0
+    GROUP BY {_ATTRIBUTES}, currency, exchange_rate
+    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0 OR sum(repriced) <> 0
 """
 
 _CELLS_OF_MANIFEST = f"""
-    SELECT format('batch %s, %s: the manifest differs from the cells by cost %s, residual %s, %s records',
-                  batch_id, usage_date, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(records)) AS sentence
-    FROM (SELECT batch_id, usage_date, cost, residual, new_count + changed_count - reversed_count AS records
+    SELECT format('batch %s, %s%s: the manifest differs from the cells by cost %s, residual %s, %s by our own rates, '
+                  '%s records', batch_id, usage_date, ', ' || currency, {shown("sum(cost)")},
+                  {shown("sum(residual)")}, {shown("sum(repriced)")}, sum(records)) AS sentence
+    FROM (SELECT batch_id, usage_date, currency, exchange_rate, repriced, cost, residual,
+              new_count + changed_count - reversed_count AS records
           FROM usage_manifests
           WHERE usage_date IS NOT NULL AND {in_days("usage_date")}
           UNION ALL
-          SELECT batch_id, usage_date, -sum(cost), -sum(residual), -sum(record_count) FROM usage_cells
-          WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date) counted
-    GROUP BY batch_id, usage_date
-    HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(records) <> 0
+          SELECT batch_id, usage_date, currency, exchange_rate, -sum(repriced), -sum(cost), -sum(residual),
+              -sum(record_count)
+          FROM usage_cells
+          WHERE {in_days("usage_date")} GROUP BY batch_id, usage_date, currency, exchange_rate) counted
+    GROUP BY batch_id, usage_date, currency, exchange_rate
+    HAVING sum(cost) <> 0 OR sum(residual) <> 0 OR sum(repriced) <> 0 OR sum(records) <> 0
 """
 
 _BATCH_OF_CELL = f"""
@@ -96,31 +103,45 @@ _BATCH_OF_CELL = f"""
     GROUP BY c.batch_id, c.source_id, b.batch_id
 """
 
-# A quarantined row that was delivered again in good form is counted where it was booked.
-_CAME_IN = f"""
-    SELECT format('source %s, %s: came in %s (%s rows) less what was taken back, but booked %s, residual %s, '
-                  'open quarantine %s, waived %s (%s rows)', coalesce(s.name, source_id::text),
-                  coalesce(usage_date::text, 'unknown days'),
-                  {shown("sum(received)")}, sum(rows_in), {shown("sum(cost)")}, {shown("sum(residual)")},
-                  {shown("sum(open)")}, {shown("sum(waived)")}, sum(rows_kept)) AS sentence
-    FROM (SELECT source_id, usage_date, new_raw + changed_raw + quarantined_raw - reversed_raw AS received,
-              new_count + changed_count + quarantined_count - reversed_count AS rows_in,
-              0 AS cost, 0 AS residual, 0 AS open, 0 AS waived, 0 AS rows_kept
+# What was booked is compared in the ledger's currency, at the rate it entered at; each row says both sides.
+_BOOKED = f"""
+    SELECT format('source %s, %s: came in %s (%s rows, %s of it by our own rates) less what was taken back, but '
+                  'booked %s, residual %s (%s rows)',
+                  coalesce(s.name, source_id::text), usage_date, {shown("sum(received)")}, sum(rows_in),
+                  {shown("sum(repriced)")}, {shown("sum(cost)")}, {shown("sum(residual)")}, sum(rows_kept)) AS sentence
+    FROM (SELECT source_id, usage_date, (new_raw + changed_raw - reversed_raw) * exchange_rate + repriced AS received,
+              repriced, new_count + changed_count - reversed_count AS rows_in, 0 AS cost, 0 AS residual, 0 AS rows_kept
           FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
-          SELECT source_id, usage_date, 0, 0, cost, residual, 0, 0, record_count FROM usage_cells
+          SELECT source_id, usage_date, 0, 0, 0, cost, residual, record_count FROM usage_cells) counted
+    LEFT JOIN usage_sources s USING (source_id)
+    WHERE {in_days("usage_date")}
+    GROUP BY source_id, s.name, usage_date
+    HAVING sum(received) <> sum(cost) + sum(residual) OR sum(rows_in) <> sum(rows_kept)
+"""
+
+# What was refused is compared in its own currency: no rate may be known. A quarantined row that was delivered
+# again in good form is counted where it was booked.
+_REFUSED = f"""
+    SELECT format('source %s, %s: came in refused %s%s (%s rows), but open quarantine %s, waived %s (%s rows)',
+                  coalesce(s.name, source_id::text), coalesce(usage_date::text, 'unknown days'),
+                  {shown("sum(received)")}, ' ' || currency, sum(rows_in), {shown("sum(open)")},
+                  {shown("sum(waived)")}, sum(rows_kept)) AS sentence
+    FROM (SELECT source_id, usage_date, currency, quarantined_raw AS received, quarantined_count AS rows_in,
+              0 AS open, 0 AS waived, 0 AS rows_kept
+          FROM usage_manifests JOIN usage_batches USING (batch_id)
           UNION ALL
-          SELECT source_id, usage_date,
+          SELECT source_id, usage_date, currency,
               CASE WHEN state = 'replaced' THEN -coalesce(raw_cost, 0) ELSE 0 END,
-              CASE WHEN state = 'replaced' THEN -1 ELSE 0 END, 0, 0,
+              CASE WHEN state = 'replaced' THEN -1 ELSE 0 END,
               CASE WHEN state = 'open' THEN coalesce(raw_cost, 0) ELSE 0 END,
               CASE WHEN state = 'waived' THEN coalesce(raw_cost, 0) ELSE 0 END,
               CASE WHEN state = 'replaced' THEN 0 ELSE 1 END
           FROM usage_quarantine) counted
     LEFT JOIN usage_sources s USING (source_id)
     WHERE {in_days_or_undated("usage_date")}
-    GROUP BY source_id, s.name, usage_date
-    HAVING sum(received) <> sum(cost) + sum(residual) + sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
+    GROUP BY source_id, s.name, usage_date, currency
+    HAVING sum(received) <> sum(open) + sum(waived) OR sum(rows_in) <> sum(rows_kept)
 """
 
 # Nothing is counted of such a row, so its fact must be there instead.
@@ -129,7 +150,20 @@ _REPLACED = f"""
                   coalesce(q.external_id, 'without id'), s.name, {shown("q.raw_cost")}) AS sentence
     FROM usage_quarantine q JOIN usage_sources s USING (source_id)
     WHERE q.state = 'replaced' AND {in_days_or_undated("q.usage_date")}
-      AND NOT EXISTS (SELECT FROM usage_records r WHERE r.usage_id = public_id('usage', s.name, q.external_id))
+      AND NOT EXISTS (SELECT FROM usage_records r
+                      WHERE r.usage_id = public_id('usage', s.name, coalesce(q.booked_as, q.external_id)))
+"""
+
+# What stands is booked at its month's rate; a rate that changed books it anew.
+_AT_OTHER_RATES = f"""
+    SELECT format('usage %s of source %s entered at the rate %s of %s, but that of %s is %s', external_id, s.name,
+                  {shown("r.exchange_rate")}, r.original_currency, to_char(r.usage_date, 'YYYY-MM'),
+                  {shown("e.rate")}) AS sentence
+    FROM usage_records r JOIN usage_sources s USING (source_id) JOIN exchange_rates e
+      ON e.currency = r.original_currency AND e.period_month = date_trunc('month', r.usage_date)
+    WHERE {in_days("r.usage_date")} AND r.original_currency IS NOT NULL AND r.original_cost <> 0
+      AND r.exchange_rate <> e.rate AND r.record_count = 1
+      AND NOT EXISTS (SELECT FROM usage_records v WHERE v.usage_id = r.usage_id AND v.revision > r.revision)
 """
 
 _WENT_OUT = f"""
@@ -163,5 +197,7 @@ BATCHES_WHOLE = Invariant(
     (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
 )
 RECONCILED = Invariant(
-    14, "what came in is accounted for, per source and day", (_CAME_IN, _REPLACED, _WENT_OUT)
+    14,
+    "what came in is accounted for, per source and day",
+    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT),
 )
