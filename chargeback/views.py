@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.money import exact_sum
 from chargeback.periods import Period
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 # An amount of 20 digits per 10⁻¹⁸ units still has a price.
 _PRICE = Context(prec=80)
@@ -40,6 +40,7 @@ class LineView:
     quantity: Decimal
     exact: Decimal
     amount: Decimal
+    cause: LineCause = LineCause.USAGE
 
     @property
     def unit_price(self) -> Decimal:

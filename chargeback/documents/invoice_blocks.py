@@ -3,7 +3,7 @@
 Owns the layout of each part. The words are `invoice_words`, the page is `sheet`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reportlab.platypus import CondPageBreak, Flowable
 
@@ -17,7 +17,7 @@ from chargeback.documents.typesetting import width, wrap
 from chargeback.documents.wording import decimals, exact, money, quantity, unit_price
 from chargeback.money import exact_sum
 from chargeback.views import AnnexRow, InvoiceView, LineView
-from models.enums import LineKind
+from models.enums import LineCause, LineKind
 
 _LINE = 12.0
 _HALF = 250.0
@@ -117,16 +117,25 @@ def _lines(invoice: InvoiceView) -> Grid:
     for line, row in zip(ordered, texts, strict=True):
         look = Look.LATE if line.kind is LineKind.LATE else Look.PLAIN
         if look is Look.LATE and (not content or content[-1].look is not Look.LATE):
-            content += rows(columns, ["Late usage of earlier periods", "", "", ""], Look.HEADING)
+            content += rows(columns, [_late_heading(ordered), "", "", ""], Look.HEADING)
         content += rows(columns, row, look)
     return Grid(columns, content or rows(columns, ["No usage in this period", "", "", ""]))
 
 
+def _late_heading(lines: Sequence[LineView]) -> str:
+    late = [line for line in lines if line.kind is LineKind.LATE]
+    if all(line.cause is LineCause.USAGE for line in late):
+        return "Late usage of earlier periods"
+    return "Late usage and corrections of earlier periods"
+
+
 def _line_texts(line: LineView, currency: str) -> list[str]:
+    """What stands in each column; a difference of two amounts has no price per unit."""
+    price = unit_price(line.unit_price, currency) if line.cause is LineCause.USAGE else ""
     return [
         line.description,
         quantity(line.quantity, line.unit),
-        unit_price(line.unit_price, currency),
+        price,
         money(line.amount, currency),
     ]
 

@@ -20,7 +20,7 @@ _RULE_DAYS = """charge_date date, rank integer, key_kind text, key text, rule_ke
 # A pool that a document beyond draft claims is frozen: its cells stay where they are. So is one that was
 # written off in part, one that a frozen reversal takes back (else that would take back what nobody bears), and
 # one whose cost a frozen pool passed on.
-# Usage that moved to these days stands in for pools of other days, `:others`.
+# Usage that moved to these days corrects pools of other days, which are among `:others`.
 _FROZEN = text("""
     CREATE TEMPORARY TABLE frozen ON COMMIT DROP AS
     WITH RECURSIVE held AS (
@@ -40,21 +40,30 @@ _FROZEN = text("""
     frozen AS (SELECT pool_id FROM held UNION SELECT b.before FROM frozen f JOIN behind b USING (pool_id))
     SELECT pool_id FROM frozen
 """)
-_REPLACED_ELSEWHERE = text("""
-    SELECT DISTINCT o.pool_id FROM usage_cells c JOIN pool_cells o ON o.cell_id = c.replaces_cell_id
-    WHERE c.usage_date = ANY (:days) AND c.replaces_cell_id IS NOT NULL
+# What a cell takes back or stands in for, what that stood in for, and so on; of any day, since usage moves.
+_ANCESTRY = text("""
+    CREATE TEMPORARY TABLE ancestry ON COMMIT DROP AS
+    WITH RECURSIVE ancestry AS (
+        SELECT cell_id, reallocation_id, coalesce(reverses_cell_id, replaces_cell_id) AS ancestor_id, 0 AS distance,
+            reverses_cell_id IS NOT NULL AS is_reversal
+        FROM usage_cells
+        WHERE usage_date = ANY (:days) AND (reverses_cell_id IS NOT NULL OR replaces_cell_id IS NOT NULL)
+        UNION ALL
+        SELECT a.cell_id, a.reallocation_id, c.replaces_cell_id, a.distance + 1, false
+        FROM ancestry a JOIN usage_cells c ON c.cell_id = a.ancestor_id WHERE c.replaces_cell_id IS NOT NULL)
+    SELECT a.*, o.pool_id FROM ancestry a JOIN pool_cells o ON o.cell_id = a.ancestor_id
 """)
 
-# What corrects a frozen pool: a reversal keeps its team and its rule, a replacement is known for what it is.
-# Where the corrected pool is not frozen, all fall into one pool again, and what is taken back vanishes.
+# What corrects a frozen pool: a reversal keeps its team and its rule, a replacement is known for what it is, and so
+# is what corrects a replacement not yet frozen. Where no pool above is frozen, all fall into one pool again, and
+# what is taken back vanishes.
 _CORRECTED = text("""
     CREATE TEMPORARY TABLE corrected ON COMMIT DROP AS
-    SELECT c.cell_id, CASE WHEN c.reverses_cell_id IS NULL THEN 'replacement' ELSE 'reversal' END AS kind,
-        p.pool_id AS of_pool_id, c.reallocation_id, o.team_id, p.rule_key, p.team_id AS pool_team, r.rule_type
-    FROM usage_cells c JOIN pool_cells o ON o.cell_id = coalesce(c.reverses_cell_id, c.replaces_cell_id)
-    JOIN frozen f ON f.pool_id = o.pool_id JOIN cost_pools p ON p.pool_id = o.pool_id
-    JOIN allocation_rules r USING (rule_key)
-    WHERE c.usage_date = ANY (:days) AND (c.reverses_cell_id IS NOT NULL OR c.replaces_cell_id IS NOT NULL)
+    SELECT DISTINCT ON (a.cell_id) a.cell_id, CASE WHEN a.is_reversal THEN 'reversal' ELSE 'replacement' END AS kind,
+        p.pool_id AS of_pool_id, a.reallocation_id, o.team_id, p.rule_key, p.team_id AS pool_team, r.rule_type
+    FROM ancestry a JOIN frozen f USING (pool_id) JOIN pool_cells o ON o.cell_id = a.ancestor_id
+    JOIN cost_pools p ON p.pool_id = a.pool_id JOIN allocation_rules r USING (rule_key)
+    ORDER BY a.cell_id, a.distance
 """)
 
 _ATTRIBUTED = text("""
@@ -148,10 +157,11 @@ def classify(
     `is_frozen_too` all cells, as today's rules and owners say.
     """
     kept = [one for one in kept if one.rule.stage == 1]
-    for table in ("frozen", "corrected", "attributed", "classified"):
+    for table in ("ancestry", "frozen", "corrected", "attributed", "classified"):
         connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
     asked = {"days": list(days)}
-    others = list(connection.execute(_REPLACED_ELSEWHERE, asked).scalars())
+    connection.execute(_ANCESTRY, asked)
+    others = list(connection.execute(text("SELECT DISTINCT pool_id FROM ancestry")).scalars())
     connection.execute(
         _FROZEN, {"days": [], "others": []} if is_frozen_too else asked | {"others": others}
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.periods import Period
 from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
 def views(
@@ -41,7 +41,7 @@ def views(
 def _line(line: Any) -> LineView:
     return LineView(
         line.position, LineKind(line.kind), line.description, line.resource_type, line.unit,
-        plain(line.quantity), plain(line.exact_amount), plain(line.amount),
+        plain(line.quantity), plain(line.exact_amount), plain(line.amount), LineCause(line.cause),
     )  # fmt: skip
 
 

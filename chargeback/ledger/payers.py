@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback.errors import NotFound, Refused
-from chargeback.ledger import audit, rulebook
+from chargeback.ledger import appearance, audit, rulebook
 from chargeback.payer import Payer
 from chargeback.payers_file import PayersFile, as_mapping
 
@@ -111,7 +111,7 @@ def _put_members(
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
     named = [member[0] for team in changed for member in wanted[team]]
-    rulebook.appear(connection, "user", named, actor, "named in a payers file")
+    appearance.appear(connection, "user", named, actor, "named in a payers file")
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -169,7 +169,7 @@ def _put_owners(
                 continue
             changed += 1
             named = [team for team, _, _ in wanted]
-            rulebook.appear(connection, "team", named, actor, "named in a payers file")
+            appearance.appear(connection, "team", named, actor, "named in a payers file")
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},
@@ -207,8 +207,8 @@ def teams(connection: Connection) -> list[Any]:
 
 def appear(connection: Connection, payer: Payer, actor: str = "api") -> None:
     """A payer first seen in a request is there from then on."""
-    rulebook.appear(connection, "team", [payer.team_id], actor, "named in a request")
-    rulebook.appear(connection, "user", [payer.user_id], actor, "named in a request")
+    appearance.appear(connection, "team", [payer.team_id], actor, "named in a request")
+    appearance.appear(connection, "user", [payer.user_id], actor, "named in a request")
 
 
 def check_known(connection: Connection, payer: Payer) -> None:
@@ -227,7 +227,7 @@ def check_known(connection: Connection, payer: Payer) -> None:
             raise NotFound(
                 f"{key.removesuffix('_id')}_not_found",
                 f"{key.removesuffix('_id')} {payer_id!r} was never seen in usage, a rule or an import; "
-                f"check the name ({_nearest(rulebook.registered(connection, table), payer_id)})",
+                f"check the name ({_nearest(appearance.registered(connection, table), payer_id)})",
             )
 
 

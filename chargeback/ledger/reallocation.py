@@ -8,6 +8,7 @@ Locks: the sources, so that no sync takes back meanwhile what is moved, then as 
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,8 +22,9 @@ from chargeback.errors import Invalid
 from chargeback.ledger import audit, ledger_settings
 from chargeback.ledger.allocation import allocate_days, days_to_allocate
 from chargeback.ledger.classification import classify
-from chargeback.ledger.database import transaction
+from chargeback.ledger.database import rehearsal, transaction
 from chargeback.ledger.drivers import drivers_of
+from chargeback.ledger.invoices import plain
 from chargeback.ledger.passing import find_passed_otherwise
 from chargeback.ledger.rulebook import kept_rules
 from chargeback.ledger.sharing import Receivers
@@ -78,13 +80,12 @@ def reallocate(
         days = _known_days(connection, period)
     months = [list(month) for _, month in groupby(days, key=lambda day: (day.year, day.month))]
     found = []
-    for done, month in enumerate(months, 1):
-        with transaction() as connection:
-            found.append(_reallocate_days(connection, month, reason.strip(), actor))
-            if is_dry_run:
-                connection.get_transaction().rollback()  # type: ignore[union-attr]
-        if say:
-            say(month[0], done, len(months))
+    with rehearsal() if is_dry_run else nullcontext():
+        for done, month in enumerate(months, 1):
+            with transaction() as connection:
+                found.append(_reallocate_days(connection, month, reason.strip(), actor))
+            if say:
+                say(month[0], done, len(months))
     return _together(found)
 
 
@@ -238,14 +239,14 @@ def _together(found: Sequence[Reallocated]) -> Reallocated:
         MovedShare(
             payer,
             is_written_off,
-            money.exact_sum(share.gives_back for share in parts),
-            money.exact_sum(share.takes_on for share in parts),
+            plain(money.exact_sum(share.gives_back for share in parts)),
+            plain(money.exact_sum(share.takes_on for share in parts)),
         )
         for (payer, is_written_off), parts in by_payer.items()
     ]
     shares.sort(key=lambda share: (share.is_written_off, share.difference, str(share.payer)))
     return Reallocated(
         sum(one.cells for one in found),
-        money.exact_sum(one.moved_cost for one in found),
+        plain(money.exact_sum(one.moved_cost for one in found)),
         tuple(shares),
     )

@@ -14,6 +14,7 @@ from chargeback import money
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit, usage, usage_sources
 from chargeback.ledger.chunks import DayTally, ManifestLine
+from chargeback.ledger.invoices import plain
 from chargeback.ledger.reversals import REVERSING, reverse
 
 
@@ -49,9 +50,11 @@ def withdraw(
     usage.mark_days_of(connection, batch_id)
     withdrawn = Withdrawn(
         sum(tally.reversed.count for tally in tallies.values()),
-        money.exact_sum(
-            money.EXACT.multiply(tally.reversed.raw, line.exchange_rate)
-            for line, tally in tallies.items()
+        plain(
+            money.exact_sum(
+                money.EXACT.multiply(tally.reversed.raw, line.exchange_rate)
+                for line, tally in tallies.items()
+            )
         ),
     )
     after = {

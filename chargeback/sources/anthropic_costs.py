@@ -3,7 +3,7 @@
 Amounts are decimal text in cents. It leaves Priority Tier out, and names no users.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, 
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import named_secret
 from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
-from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.usage_facts import FactsSource, UsageFacts
 from chargeback.sources.whole_days import days_of, whole_days
 
 PATH = "/v1/organizations/cost_report"
@@ -31,7 +31,7 @@ class AnthropicCostsConfig(BillConfig):
     url: WebAddress = "https://api.anthropic.com"
 
 
-class AnthropicCosts:
+class AnthropicCosts(FactsSource):
     """A bill as a source: one event per day, workspace and kind of line."""
 
     kind: ClassVar[str] = "anthropic_costs"
@@ -42,6 +42,7 @@ class AnthropicCosts:
     def __init__(self, config: AnthropicCostsConfig, world: World) -> None:
         self.config = config
         self._world = world
+        self._facts = UsageFacts(_CALLED, config.currency)
 
     def plan(self, window: Window) -> Window:
         """Whole days that are over, with those that may have been restated."""
@@ -52,19 +53,14 @@ class AnthropicCosts:
         """A bill is never so long."""
         return False
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return UsageFacts(_CALLED, self._world.currency).read_row(position, row)
-
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each kind of line of each workspace cost on each day."""
-        facts = UsageFacts(_CALLED, self._world.currency)
         position = 0
         for start, end in days_of(window, _MOST_DAYS):
             for bucket in self._buckets(start, end):
                 for result in rows_of(bucket, "results", self.config.url):
                     position += 1
-                    yield facts.usage(position, _facts(bucket.get("starting_at"), result))
+                    yield self._facts.usage(position, _told(bucket.get("starting_at"), result))
 
     def _buckets(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         asked: dict[str, str | list[str]] = {
@@ -79,7 +75,7 @@ class AnthropicCosts:
         )
 
 
-def _facts(starting_at: Any, result: Any) -> Any:
+def _told(starting_at: Any, result: Any) -> Any:
     if not isinstance(result, dict):
         return result
     workspace = result.get("workspace_id")

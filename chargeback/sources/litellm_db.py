@@ -22,6 +22,7 @@ from chargeback.sources.source_config import (
     VariableName,
     refuse_two_places,
 )
+from chargeback.sources.usage_facts import FactsSource
 
 TABLE = "LiteLLM_SpendLogs"
 # Columns that can hold a prompt or an answer (messages, response, proxy_server_request) are never named.
@@ -66,7 +67,7 @@ class LiteLlmDbConfig(SourceConfig):
         return self
 
 
-class LiteLlmDb:
+class LiteLlmDb(FactsSource):
     """LiteLLM's database as a source of usage: one event per request."""
 
     kind: ClassVar[str] = "litellm_db"
@@ -77,6 +78,8 @@ class LiteLlmDb:
     def __init__(self, config: LiteLlmDbConfig, world: World) -> None:
         self.config = config
         self._world = world
+        self._log = LiteLlmRows(config.owner_tag, config.currency)
+        self._facts = self._log.facts
 
     def plan(self, window: Window) -> Window:
         """The window itself: the index makes a part as cheap as it is small."""
@@ -87,18 +90,13 @@ class LiteLlmDb:
         """Pages come over the network, which takes longer than reading them."""
         return False
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return LiteLlmRows(self.config.owner_tag, self._world.currency).read_row(position, row)
-
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests by their start, whatever else is written meanwhile."""
-        rows = LiteLlmRows(self.config.owner_tag, self._world.currency)
         dsn = named_secret(self._world, self.config.dsn_env, self.config.dsn_block, "dsn") or ""
         timeout = max(2, int(self._world.timeout_seconds))
         with reading(dsn, self._name, timeout) as connection:
             for position, row in enumerate(self._rows(connection, window), 1):
-                yield rows.usage(position, row)
+                yield self._log.usage(position, row)
 
     @property
     def _name(self) -> str:

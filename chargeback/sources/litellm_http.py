@@ -26,6 +26,7 @@ from chargeback.sources.litellm_rows import (
 )
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import SourceConfig, WebConfig
+from chargeback.sources.usage_facts import FactsSource
 
 PATH = "/spend/logs/v2"
 CAP_ROWS = 10_000
@@ -55,7 +56,7 @@ class LiteLlmHttpConfig(WebConfig):
     page_rows: int = Field(1_000, ge=1, le=1_000, description="Rows fetched at a time.")
 
 
-class LiteLlmHttp:
+class LiteLlmHttp(FactsSource):
     """A LiteLLM proxy as a source of usage: one event per request, the same as from its database."""
 
     kind: ClassVar[str] = "litellm_http"
@@ -66,6 +67,8 @@ class LiteLlmHttp:
     def __init__(self, config: LiteLlmHttpConfig, world: World) -> None:
         self.config = config
         self._world = world
+        self._log = LiteLlmRows(config.owner_tag, config.currency)
+        self._facts = self._log.facts
 
     def plan(self, window: Window) -> Window:
         """The window itself; the endpoint filters."""
@@ -76,13 +79,8 @@ class LiteLlmHttp:
         """Pages come over the network, which takes longer than reading them."""
         return False
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return LiteLlmRows(self.config.owner_tag, self._world.currency).read_row(position, row)
-
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests, each once, in bounded memory: a part of the window at a time."""
-        rows = LiteLlmRows(self.config.owner_tag, self._world.currency)
         since = datetime.combine(self.config.since, time(), UTC)
         start, end = max(window.start or since, since), window.end or now()
         not_billed = () if self.config.include_health_checks else HEALTH_CHECKS
@@ -90,7 +88,7 @@ class LiteLlmHttp:
         for row in self._rows(start, end):
             if row.get("api_key") not in not_billed:
                 position += 1
-                yield rows.usage(position, row)
+                yield self._log.usage(position, row)
 
     def _rows(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         """Each row that starts in [start, end), part by part, each part checked against its total."""

@@ -39,7 +39,7 @@ class LiteLlmRows:
 
     def __init__(self, owner_tag: str | None, currency: str) -> None:
         self._owner_tag = owner_tag
-        self._facts = UsageFacts(_CALLED, currency)
+        self.facts = UsageFacts(_CALLED, currency)
 
     def usage(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
         """The usage that a row states; its metadata's keys stand beside its columns."""
@@ -64,11 +64,7 @@ class LiteLlmRows:
                 "prompt": get("prompt_tokens"),
                 "completion": get("completion_tokens"),
             }
-        return self._facts.usage(position, facts)
-
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return self._facts.read_row(position, row)
+        return self.facts.usage(position, facts)
 
     def _tag(self, row: Mapping[str, Any]) -> str | None:
         """The owner's tag: stated by the caller in the metadata, or as `key:value` or `key=value` in the tags."""

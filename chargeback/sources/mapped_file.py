@@ -20,7 +20,7 @@ from chargeback.sources.delivery import as_text, is_large_file, steady_file
 from chargeback.sources.json_lines import json_lines
 from chargeback.sources.source_config import FileName, SourceConfig
 from chargeback.sources.tracker_checks import misfit
-from chargeback.sources.usage_facts import FACTS, UsageFacts
+from chargeback.sources.usage_facts import FACTS, FactsSource, UsageFacts
 
 _NEEDED = ("external_id", "usage_at", "cost", "resource_type", "unit")
 
@@ -68,7 +68,7 @@ class MappedFileConfig(SourceConfig):
         return self
 
 
-class MappedFile:
+class MappedFile(FactsSource):
     """A file as a source: one event per row."""
 
     kind: ClassVar[str] = "mapped_file"
@@ -87,6 +87,8 @@ class MappedFile:
             for fact, column in config.columns.items()
             if isinstance(column, str) and fact != "external_id"
         }
+        called = {**self._columns, "external_id": " and ".join(self._ids)}
+        self._facts = UsageFacts(called, config.currency, may_be_negative=True)
 
     def plan(self, _window: Window) -> Window:
         """A file costs the same whatever is asked of it, so all of it is read."""
@@ -97,25 +99,17 @@ class MappedFile:
         """A file of many rows."""
         return is_large_file(self._world.root / self.config.path)
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return self._reader().read_row(position, row)
-
     def read(self, _window: Window) -> Iterator[Usage | Refusal]:
         """Every row of the file; it raises where the file is cut or changes meanwhile."""
-        facts, path = self._reader(), self.config.path
+        path = self.config.path
         with steady_file(self._world.root / path, path) as file, as_text(file, path) as text:
             for position, row in self._rows(text):
                 if isinstance(row, Refusal):
                     yield row
                 elif isinstance(row, Mapping):
-                    yield facts.usage(position, self._facts(row))
+                    yield self._facts.usage(position, self._told(row))
                 else:
-                    yield facts.usage(position, row)
-
-    def _reader(self) -> UsageFacts:
-        called = {**self._columns, "external_id": " and ".join(self._ids)}
-        return UsageFacts(called, self._world.currency, may_be_negative=True)
+                    yield self._facts.usage(position, row)
 
     def _rows(self, text: TextIOBase) -> Iterator[tuple[int, Any]]:
         if self.config.form == "json_lines":
@@ -128,7 +122,7 @@ class MappedFile:
             else:
                 yield line, dict(zip(columns, cells, strict=True))
 
-    def _facts(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _told(self, row: Mapping[str, Any]) -> dict[str, Any]:
         facts: dict[str, Any] = dict(self.config.fixed)
         for fact, column in self._columns.items():
             facts[fact] = self._value(row, column)

@@ -9,7 +9,7 @@ from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, 
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
-from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.usage_facts import FactsSource, UsageFacts
 from chargeback.sources.whole_days import days_of, whole_days
 
 PATH = "/v1/organization/costs"
@@ -24,7 +24,7 @@ class OpenAiCostsConfig(BillConfig):
     url: WebAddress = "https://api.openai.com"
 
 
-class OpenAiCosts:
+class OpenAiCosts(FactsSource):
     """A bill as a source: one event per day, project and line item, told again when it is restated."""
 
     kind: ClassVar[str] = "openai_costs"
@@ -35,6 +35,7 @@ class OpenAiCosts:
     def __init__(self, config: OpenAiCostsConfig, world: World) -> None:
         self.config = config
         self._world = world
+        self._facts = UsageFacts(_CALLED, config.currency)
 
     def plan(self, window: Window) -> Window:
         """Whole days that are over, with those that may have been restated."""
@@ -45,19 +46,14 @@ class OpenAiCosts:
         """A bill is never so long."""
         return False
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return UsageFacts(_CALLED, self._world.currency).read_row(position, row)
-
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each line item of each project cost on each day."""
-        facts = UsageFacts(_CALLED, self._world.currency)
         position = 0
         for start, end in days_of(window, _MOST_DAYS):
             for bucket in self._buckets(start, end):
                 for result in rows_of(bucket, "results", self.config.url):
                     position += 1
-                    yield facts.usage(position, _facts(bucket, result))
+                    yield self._facts.usage(position, _told(bucket, result))
 
     def _buckets(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         asked: dict[str, str | list[str]] = {
@@ -71,7 +67,7 @@ class OpenAiCosts:
         )
 
 
-def _facts(bucket: Mapping[str, Any], result: Any) -> Any:
+def _told(bucket: Mapping[str, Any], result: Any) -> Any:
     if not isinstance(result, dict):
         return result
     amount = result.get("amount")

@@ -16,7 +16,7 @@ from chargeback.sources.http_json import answer, rows_of
 from chargeback.sources.row_checks import no_object
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import SourceConfig, WebConfig
-from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.usage_facts import FactsSource, UsageFacts
 from chargeback.sources.whole_days import days_of, whole_days
 
 _CALLED = {"external_id": "name", "usage_at": "window", "cost": "totalCost"}
@@ -58,7 +58,7 @@ class OpenCostConfig(WebConfig):
     include_idle: bool = Field(True, description="Whether unused capacity is told as `__idle__`.")
 
 
-class OpenCost:
+class OpenCost(FactsSource):
     """A cluster's allocations as a source: one event per name and day."""
 
     kind: ClassVar[str] = "opencost"
@@ -69,6 +69,7 @@ class OpenCost:
     def __init__(self, config: OpenCostConfig, world: World) -> None:
         self.config = config
         self._world = world
+        self._facts = UsageFacts(_CALLED, config.currency, may_be_negative=True)
 
     def plan(self, window: Window) -> Window:
         """Whole days that are over, with those that may have been restated."""
@@ -79,20 +80,14 @@ class OpenCost:
         """A day at a time is never so much."""
         return False
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        facts = UsageFacts(_CALLED, self._world.currency, may_be_negative=True)
-        return facts.read_row(position, row)
-
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each name cost on each day."""
-        facts = UsageFacts(_CALLED, self._world.currency, may_be_negative=True)
         position = 0
         for start, end in days_of(window, 1):
             for name, allocation in self._allocations(start, end):
                 position += 1
                 if isinstance(allocation, dict):
-                    yield facts.usage(position, self._facts(start, name, allocation))
+                    yield self._facts.usage(position, self._told(start, name, allocation))
                 else:
                     yield no_object(position, allocation)
 
@@ -108,7 +103,7 @@ class OpenCost:
             # A day without anything is an empty set, or none.
             yield from (allocations or {}).items()
 
-    def _facts(self, day: datetime, name: str, allocation: Mapping[str, Any]) -> dict[str, Any]:
+    def _told(self, day: datetime, name: str, allocation: Mapping[str, Any]) -> dict[str, Any]:
         field, unit = _MEASURES[self.config.measure]
         is_team = self.config.names_are == "team" and not name.startswith("__")
         return {

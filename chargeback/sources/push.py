@@ -14,7 +14,7 @@ from chargeback.sources.delivery import chunks_of
 from chargeback.sources.json_lines import json_lines
 from chargeback.sources.json_records import json_records
 from chargeback.sources.source_config import SourceConfig
-from chargeback.sources.usage_facts import FACTS, UsageFacts
+from chargeback.sources.usage_facts import FACTS, FactsSource, UsageFacts
 
 # Other words for facts, those of the cost tracker and of the HTTP interface.
 _ALSO = {"cost_usd": "cost", "timestamp": "usage_at", "model": "sku"}
@@ -25,7 +25,7 @@ class PushConfig(SourceConfig):
     """Pushed usage needs no settings but its currency."""
 
 
-class Push:
+class Push(FactsSource):
     """Usage that its tracker pushes: one event per record."""
 
     kind: ClassVar[str] = "push"
@@ -33,9 +33,9 @@ class Push:
     roles: ClassVar[tuple[Role, ...]] = ROLES
     config_class: ClassVar[type[SourceConfig]] = PushConfig
 
-    def __init__(self, config: PushConfig, world: World) -> None:
+    def __init__(self, config: PushConfig, _world: World) -> None:
         self.config = config
-        self._facts = UsageFacts({}, world.currency)
+        self._facts = UsageFacts({}, config.currency)
 
     def plan(self, _window: Window) -> Window:
         """There is nothing to read and so nothing to miss."""
@@ -45,10 +45,6 @@ class Push:
     def is_large(self) -> bool:
         """There is nothing to read."""
         return False
-
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended."""
-        return self._facts.read_row(position, row)
 
     def read(self, _window: Window) -> Iterator[Usage | Refusal]:
         """Nothing: what was pushed has been taken when it came."""

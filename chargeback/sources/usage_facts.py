@@ -43,7 +43,8 @@ _AFTER_LAST = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 class UsageFacts:
     """Reads the rows of one delivery.
 
-    `called` is what the source calls each fact; a fact it does not name goes by its own name.
+    `called` is what the source calls each fact; a fact it does not name goes by its own name. `currency` is
+    the source's: a row's is kept where it is another. A refused row keeps its facts under their own names.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class UsageFacts:
         self._currency = currency
         self._may_be_negative = may_be_negative
         # Names that passed the checks together: few, and repeated row after row.
-        self._known: dict[tuple[Any, ...], tuple[str | None, ...]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def usage(self, position: int, facts: Any) -> Usage | Refusal:
         """The usage that the facts state, or the first thing that is wrong with them."""
@@ -64,10 +65,6 @@ class UsageFacts:
         except Invalid as fault:
             return self._refusal(position, facts, fault)
 
-    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
-        """What a refused row means once it was mended; it holds the facts under the source's own names."""
-        return self.usage(position, {fact: row.get(self._called[fact]) for fact in FACTS})
-
     def _usage(self, position: int, facts: Mapping[str, Any]) -> Usage:
         get, called = facts.get, self._called
         external_id = checked_id(get("external_id"), called["external_id"], "external_id")
@@ -76,21 +73,23 @@ class UsageFacts:
         quantity = checked_quantity(
             get("quantity"), called["quantity"], may_be_negative=self._may_be_negative
         )
-        names = self._names(tuple([get(fact) for fact in NAMES]))
+        team, user, agent, account, tag, kind, sku, unit = self._names(
+            tuple([get(fact) for fact in NAMES])
+        )
         currency, tokens = self._other_currency(get("currency")), get("tokens")
-        return Usage._make(
-            (position, external_id, usage_at, *names, quantity, cost, None, None, currency,
-             self._tokens(tokens) if tokens else (), None)
+        return Usage(
+            position, external_id, usage_at, team, user, agent, account, tag, kind, sku, unit, quantity, cost,
+            currency=currency, tokens=self._tokens(tokens) if tokens else (),
         )  # fmt: skip
 
-    def _names(self, given: tuple[Any, ...]) -> tuple[str | None, ...]:
+    def _names(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
         """The names as they are kept, the resource type and the unit among them."""
         try:
             return self._known[given]
         except (KeyError, TypeError):
             return self._checked_names(given)
 
-    def _checked_names(self, given: tuple[Any, ...]) -> tuple[str | None, ...]:
+    def _checked_names(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
         called = self._called
         names = tuple(
             checked_name(name, called[fact], fact) for fact, name in zip(NAMES, given, strict=True)
@@ -120,7 +119,7 @@ class UsageFacts:
             raise Invalid("usage_at_invalid", f"{called}: {fault}") from None
 
     def _other_currency(self, given: Any) -> str | None:
-        """The row's currency where it is not the ledger's."""
+        """The row's currency where it is not the source's."""
         if given is None or given == "" or given == self._currency:
             return None
         code = str(given).upper()
@@ -137,11 +136,25 @@ class UsageFacts:
         return tuple((kind, number) for kind, number in counted if number)
 
     def _refusal(self, position: int, facts: Mapping[str, Any], fault: Invalid) -> Refusal:
-        usage_at = raw_cost = None
+        usage_at = raw_cost = currency = None
         with suppress(Invalid):
             usage_at = self._usage_at(facts.get("usage_at"))
         with suppress(Invalid):
             raw_cost = checked_cost(facts.get("cost"), "cost")
-        row = {self._called[fact]: shown(facts[fact]) for fact in FACTS if fact in facts}
+        with suppress(Invalid):
+            currency = self._other_currency(facts.get("currency"))
+        row = {fact: shown(facts[fact]) for fact in FACTS if fact in facts}
+        if isinstance(tokens := facts.get("tokens"), Mapping):
+            row["tokens"] = {str(kind): shown(count) for kind, count in tokens.items()}
         reason, external_id = storable(fault.message), shown_id(facts.get("external_id"))
-        return Refusal(position, external_id, usage_at, fault.code, reason, row, raw_cost)
+        return Refusal(position, external_id, usage_at, fault.code, reason, row, raw_cost, currency)
+
+
+class FactsSource:
+    """What sources that are read through `UsageFacts` have in common: their refused rows can be read again."""
+
+    _facts: UsageFacts
+
+    def read_row(self, position: int, row: Mapping[str, Any]) -> Usage | Refusal:
+        """What a refused row means once it was mended."""
+        return self._facts.usage(position, row)

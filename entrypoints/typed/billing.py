@@ -54,7 +54,7 @@ def reallocate(
     /,
     *,
     reason: Annotated[str, Parameter(help="Why; printed on the lines and kept in the audit log.")],
-    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Share billed cost of a period anew, as rules and owners say today; payers see the difference as late lines.
@@ -63,7 +63,6 @@ def reallocate(
 
     Args:
         period: Month or days, like 2026-10.
-        dry_run: Show what would move from whom to whom, and book nothing.
     """
     from entrypoints.commands import corrections
 

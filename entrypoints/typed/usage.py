@@ -111,7 +111,13 @@ def check_source(name: str, /, *, as_json: AsJson = False) -> int:
     return sources.check(name, as_json)
 
 
-def push(source: str, file: Path, /, *, as_json: AsJson = False) -> int:
+def push(
+    source: str,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    as_json: AsJson = False,
+) -> int:
     """Load usage from a file into a source of kind `push`; rows already held change nothing.
 
     One record or CloudEvent per line, or a JSON list of them.
@@ -155,16 +161,19 @@ def withdraw(
     *ids: str,
     source: Annotated[str, Parameter(help="The cost tracker they came from.")],
     reason: Annotated[str, Parameter(help="Why they are not so; kept in the audit log.")],
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Take usage back that should not be there; what was billed of it goes back to its payers as late lines.
+
+    Where the source delivers it again, it is booked again.
 
     Args:
         ids: The rows' own ids, as their source calls them.
     """
     from entrypoints.commands import corrections
 
-    return corrections.withdraw(source, list(ids), reason, as_json)
+    return corrections.withdraw(source, list(ids), reason, as_json, dry_run)
 
 
 def zero_cost(

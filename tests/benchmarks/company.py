@@ -51,6 +51,17 @@ def payers_yaml(teams: int) -> str:
     return "\n".join(lines)
 
 
+def corrections_yaml(teams: int) -> str:
+    """What turns out after the month was billed: every tenth agent is the next team's, and two splits are others."""
+    lines = ["owners:\n  agent:"]
+    lines += [
+        f"    agent-{n:05d}: [{{team: team-{(n + 1) % teams:05d}}}]" for n in range(0, teams, 10)
+    ]
+    lines.append("rules:")
+    lines += [_rule(n, teams).replace(": 60", ": 50").replace(": 40", ": 50") for n in (20, 21)]
+    return "\n".join(lines)
+
+
 def _rule(n: int, teams: int) -> str:
     team, agent = f"team-{n % teams:05d}", f"agent-{n % teams:05d}"
     head = f"  - {{rule_id: rule-{n:02d}, name: Rule {n}"

@@ -22,11 +22,12 @@ from chargeback.ledger.allocation import allocate
 from chargeback.ledger.database import transaction, upgrade
 from chargeback.ledger.drafting import draft_run
 from chargeback.ledger.issuing import issue
+from chargeback.ledger.reallocation import Reallocated, reallocate
 from chargeback.payers_file import read
 from chargeback.periods import Period
 from chargeback.settings import settings
 from models.enums import SourceRole
-from tests.benchmarks.company import END, payers_yaml, write_usage
+from tests.benchmarks.company import END, corrections_yaml, payers_yaml, write_usage
 from tests.postgres import Server
 
 BUSINESS_DATE = date(2026, 11, 1)
@@ -78,8 +79,10 @@ def measure(server: Server, folder: Path, records: int, teams: int) -> Iterator[
     os.environ["CHARGEBACK_DATABASE_URL"] = server.url(ledger, user="chargeback_app")
     settings.cache_clear()
     yield from _measure_sync(server, ledger, floors, folder, records)
-    yield from _measure_allocation(server, ledger, floors, folder, records)
+    allocation = list(_measure_allocation(server, ledger, floors, folder, records))
+    yield from allocation
     yield from _measure_drafting(teams)
+    yield from _measure_reallocation(teams, allocation[0].seconds)
 
 
 def _sync() -> dict[str, float]:
@@ -149,6 +152,21 @@ def _measure_drafting(teams: int) -> Iterator[Measured]:
     yield Measured(
         f"issuing {len(ids):,} invoices", took, None, f"{len(ids) / took:,.0f}/s", "-", True
     )
+
+
+def _measure_reallocation(teams: int, allocation_seconds: float) -> Iterator[Measured]:
+    """Of the month, all of it billed, a tenth of the agents turn out to be other teams', and so do two splits."""
+    with transaction() as connection:
+        payers.import_file(connection, read(corrections_yaml(teams), "corrections"), "bench")
+    found: list[Reallocated] = []
+    for name in ("reallocation of the month", "the same again, nothing moves"):
+        took = seconds_of(
+            lambda: found.append(reallocate(Period(date(2026, 10, 1), END), "a benchmark", "bench"))
+        )
+        ratio, goal = took / allocation_seconds, 2 if len(found) == 1 else 1
+        moved = f"{found[-1].cells:,} cells of {len(found[-1].shares):,} payers"
+        yield Measured(name, took, allocation_seconds, f"{ratio:.2f} of its allocation, {moved}", f"<= {goal}",
+                       ratio <= goal)  # fmt: skip
 
 
 @contextmanager

@@ -335,6 +335,84 @@ def test_a_written_off_invoice_is_not_billed_again(draft: str, done: Say) -> Non
     assert again["total"] == "0"
 
 
+@pytest.fixture
+def split_wrong(ledger: Ledger, tmp_path: Path, done: Say) -> Callable[[str], None]:
+    """140.00 billed, 60 to search and 40 to etl; what is given edits the export and the company's file."""
+    export, company = tmp_path / "usage.csv", tmp_path / "company.yaml"
+    export.write_text(
+        "Call ID,Timestamp,Provider,Model,Agent ID,Prompt Tokens,Completion Tokens,Total Tokens,Cost (USD),"
+        "Operation Type\r\n"
+        "call-1,2026-10-05T10:00:00Z,openai,gpt-4o,helpdesk,100,200,300,100.00,query\r\n"
+        "call-2,2026-10-06T10:00:00Z,openai,gpt-4o,helpdesk,100,200,300,40.00,query\r\n",
+        encoding="utf-8",
+    )
+    company.write_text(
+        "rules: [{rule_id: helpdesk, rule_type: fixed_split, split_percentages: {search: 60, etl: 40}, "
+        "allocation_metadata: {entity_type: team}}]",
+        encoding="utf-8",
+    )
+
+    def edit(old: str, new: str) -> None:
+        for file in (export, company):
+            file.write_text(file.read_text("utf-8").replace(old, new), encoding="utf-8")
+        done("import", str(company))
+        done("sync")
+
+    done("sources", "add", "tracker", "--path", str(export), "--form", "csv")
+    edit("", "")
+    for team in ("search", "etl"):
+        done(
+            "send",
+            done("invoice", "2026-10", "--team", team, "--on", "2026-11-01", "--json").json[
+                "number"
+            ],
+        )
+    return lambda change: edit(*change.split(" -> "))
+
+
+def test_shares_are_reallocated_after_they_were_shown_and_once(
+    split_wrong: Callable[[str], None], done: Say, refused: Callable[..., str]
+) -> None:
+    split_wrong("search: 60, etl: 40 -> search: 50, etl: 50")
+    given = ("reallocate", "2026-10", "--reason", "both use it alike")
+    shown = done(*given, "--dry-run", "--json").json
+    # Of 140.00: 84 and 56 were billed, 70 each is right.
+    assert [(share["payer"]["team_id"], share["difference"]) for share in shown["shares"]] == [
+        ("search", "-14"), ("etl", "14")
+    ]  # fmt: skip
+    assert shown["booked"] is False
+    told = done(*given).out
+    assert "team search" in told
+    assert "140 USD moved" in told
+    assert "nothing changed" in done(*given).out
+    assert "say why" in refused(2, "reallocate", "2026-10", "--reason", " ")
+    made = done("invoice", "2026-11", "--team", "search", "--on", "2026-12-01", "--json").json
+    assert [line["description"] for line in made["lines"]] == [
+        "Reallocation for 2026-10: query, billed on INV-20261101-0001; both use it alike"
+    ]
+
+
+def test_changed_and_withdrawn_usage_comes_back_as_a_late_line(
+    split_wrong: Callable[[str], None], done: Say, refused: Callable[..., str]
+) -> None:
+    split_wrong("100.00 -> 90.00")
+    given = ("withdraw", "call-2", "--source", "tracker", "--reason", "a test call")
+    assert "1 rows of tracker are taken back, 40 USD in all" in done(*given, "--dry-run").out
+    assert done(*given, "--json").json["withdrawn"] == 1
+    assert "nothing changed" in done(*given).out
+    assert "no usage 'call-9'" in refused(
+        4, "withdraw", "call-9", "--source", "tracker", "--reason", "x"
+    )
+    made = done("invoice", "2026-11", "--team", "etl", "--on", "2026-12-01", "--json").json
+    # 40 % of 10.00 less and of the 40.00 withdrawn.
+    assert [(line["kind"], line["amount"]) for line in made["lines"]] == [("late", "-20")]
+    payers = done("reconcile", "2026-10", "--json").json["payers"]
+    assert [(p["team_id"], p["borne"], p["charged"], p["waiting"]) for p in payers] == [
+        ("etl", "36", "56", "-20"), ("search", "54", "84", "-30")
+    ]  # fmt: skip
+    assert "team search" in done("reconcile", "2026-10", "--payers").out
+
+
 def test_a_draft_waits_for_approval_and_comes_back(
     draft: str, done: Say, refused: Callable[..., str]
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from chargeback.errors import Invalid, NotFound, Refused
-from chargeback.ledger import audit, rulebook, tokens
+from chargeback.ledger import appearance, audit, tokens
 from chargeback.ledger.tokens import Standing, Token
 from models.enums import TokenRole as R
 from tests.migrations.rows import refused, violates
@@ -18,7 +18,7 @@ def made(
     connection: Connection, name: str = "ci", role: R = R.ADMIN, team: str | None = None
 ) -> tuple[Token, str]:
     if team is not None:
-        rulebook.appear(connection, "team", [team], "tester", "a test")
+        appearance.appear(connection, "team", [team], "tester", "a test")
     return tokens.create(connection, name, role, team, 30, NOON, "tester", "a test")
 
 

@@ -19,6 +19,7 @@ from models import (
     InvoiceLine,
     LedgerSettings,
     LineAllocation,
+    Reallocation,
     UsageBatch,
     UsageCell,
     UsageManifest,
@@ -125,6 +126,8 @@ def make_facts(connection: Connection) -> None:
     make_manifest(connection, make_batch(connection, make_source(connection)))
     make_record(connection, datetime(2026, 10, 1, tzinfo=UTC))
     make_cell(connection)
+    day = {"period_start": date(2026, 10, 1), "period_end": date(2026, 10, 2)}
+    make(connection, Reallocation, reason="found late", booked_by="ann", **day)
     append(connection, 1)
 
 

@@ -22,6 +22,7 @@ FACTS = (
     "usage_manifests",
     "allocation_rules",
     "audit_log",
+    "reallocations",
 )
 KEPT = (
     *FACTS,

@@ -12,7 +12,7 @@ from chargeback.errors import Invalid, Unavailable
 from chargeback.ledger import usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.sources import open_source
-from chargeback.sources.contract import Refusal, Window
+from chargeback.sources.contract import ReadsRows, Refusal, Usage, Window
 from models.enums import SourceRole
 from tests.conftest import Ledger
 from tests.sources.fake_web import Answer, Asked, answering
@@ -91,6 +91,22 @@ def test_an_amount_that_is_no_number_is_refused_alone() -> None:
     bill = json.loads(json.dumps(ANTHROPIC).replace('"123.45"', '"a lot"'))
     rows, _ = read("anthropic_costs", lambda _: Answer(bill))
     assert [(type(row), row.code) for row in rows] == [(Refusal, "cost_invalid")]
+
+
+def test_a_refused_line_that_is_mended_is_the_line_it_was() -> None:
+    """Its id and its line item have one name at the source; mended, neither takes the other's place."""
+    bill = json.loads(json.dumps(OPENAI).replace("12.3456789", '"a lot"')) | {"has_more": False}
+    rows, _ = read("openai_costs", lambda _: Answer(bill))
+    refused = rows[0]
+    source = open_source("openai_costs", CONFIG)
+    assert isinstance(source, ReadsRows)
+    mended = source.read_row(1, refused.row | {"cost": "12.5"})
+    assert isinstance(mended, Usage)
+    assert (mended.external_id, mended.sku) == (
+        "2026-10-01/proj_search/gpt-4o, input",
+        "gpt-4o, input",
+    )
+    assert (mended.account_id, mended.cost) == ("proj_search", Decimal("12.5"))
 
 
 @pytest.mark.parametrize("kind", ["openai_costs", "anthropic_costs"])

@@ -113,5 +113,28 @@ def test_what_a_refused_record_said_beside_its_facts_is_not_kept() -> None:
     assert refusal.row["external_id"] == "r-1"
 
 
+def test_a_refused_record_that_is_mended_keeps_its_tokens_and_its_currency() -> None:
+    (refusal,) = pushed(RECORD | {"cost": "much", "tokens": {"prompt": 10}, "currency": "EUR"})
+    assert isinstance(refusal, Refusal)
+    assert refusal.currency == "EUR"
+    source = open_source("push", {})
+    assert isinstance(source, Push)
+    mended = source.read_row(1, refusal.row | {"cost": "2"})
+    assert isinstance(mended, Usage)
+    assert (mended.cost, mended.currency, mended.tokens) == (
+        Decimal(2),
+        "EUR",
+        (("prompt", Decimal(10)),),
+    )
+
+
+def test_a_currency_is_kept_where_it_is_another_than_the_sources() -> None:
+    """A ledger in USD, a source that counts in EUR: the record in USD must not be taken for EUR."""
+    source = open_source("push", {"currency": "EUR"})
+    assert isinstance(source, Push)
+    found = [source.usage(1, RECORD | {"currency": code}) for code in ("EUR", "USD")]
+    assert [usage.currency for usage in found] == [None, "USD"]
+
+
 def test_there_is_nothing_to_fetch() -> None:
     assert list(open_source("push", {}).read(ALWAYS)) == []

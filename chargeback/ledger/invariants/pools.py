@@ -188,15 +188,47 @@ _LOST_ORIGINAL = f"""
       AND {in_days("c.usage_date")}
 """
 
+_OF_ANOTHER_POOL = f"""
+    SELECT format('cell %s (%s) is in pool %s, which takes back pool %s, but what it takes back is in %s', c.cell_id,
+                  {shown("c.cost")}, p.pool_id, p.of_pool_id, coalesce('pool ' || o.pool_id, 'no pool')) AS sentence
+    FROM cost_pools p JOIN pool_cells h USING (pool_id) JOIN usage_cells c ON c.cell_id = h.cell_id
+    LEFT JOIN pool_cells o ON o.cell_id = c.reverses_cell_id
+    WHERE p.kind = 'reversal' AND {in_days("p.usage_date")} AND o.pool_id IS DISTINCT FROM p.of_pool_id
+"""
+
+# Whatever a pool was divided by: when nothing is left of it, nobody bears anything of it.
+_FIRST = "CASE p.kind WHEN 'reversal' THEN p.of_pool_id ELSE p.pool_id END"
+_LEFT_OVER = f"""
+    SELECT format('pool %s of %s is taken back whole, but team %s, user %s still bears %s', pool_id, usage_date,
+                  coalesce(team_id, 'none'), coalesce(user_id, 'none'), {shown("cost")}) AS sentence
+    FROM (SELECT {_FIRST} AS pool_id, a.usage_date, a.team_id, a.user_id, sum(a.cost) AS cost,
+              sum(sum(a.cost)) OVER whole AS left_cost, sum(sum(a.quantity)) OVER whole AS left_quantity
+          FROM cost_pools p JOIN allocations a USING (pool_id)
+          WHERE p.retired_at IS NULL AND p.split_digest IS NOT NULL AND {in_days("p.usage_date")}
+            AND (p.kind = 'reversal'
+              OR p.pool_id IN (SELECT of_pool_id FROM cost_pools WHERE kind = 'reversal' AND retired_at IS NULL))
+          GROUP BY 1, a.usage_date, a.team_id, a.user_id
+          WINDOW whole AS (PARTITION BY {_FIRST})) borne
+    WHERE left_cost = 0 AND left_quantity = 0 AND cost <> 0
+"""
+
 POOLS_BORNE = Invariant(
     3,
     "each pool's allocations, and what it took, add up to it in cost and quantity",
-    (_BORNE_EXACTLY, _POOL_OF_ALLOCATION, _PASSED_ON, _TAKES_OTHERS),
+    (_BORNE_EXACTLY, _POOL_OF_ALLOCATION, _PASSED_ON, _TAKES_OTHERS, _LEFT_OVER),
 )
 CELLS_POOLED_ONCE = Invariant(
     4,
     "each cell, and each allocation passed on, is in at most one pool, and taken back at most whole",
-    (_CELL_TWICE, _POOL_OF_CELL, _PASSED_TWICE, _TAKEN_BACK, _REALLOCATED, _LOST_ORIGINAL),
+    (
+        _CELL_TWICE,
+        _POOL_OF_CELL,
+        _PASSED_TWICE,
+        _TAKEN_BACK,
+        _REALLOCATED,
+        _LOST_ORIGINAL,
+        _OF_ANOTHER_POOL,
+    ),
 )
 DAYS_BORNE = Invariant(
     5, "each day's usage is allocated, or still waiting to be", (_DAY, _LEFT_OUT)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.entrypoints.api.door import JANUARY, Door
+from tests.ledger.books import Books
 
 SENT = {
     "team_id": "team-123", "user_id": "user-456", "agent_id": "agent-789", "resource_type": "query",
@@ -144,3 +145,29 @@ def test_names_may_be_as_long_as_they_may_in_any_script(door: Door) -> None:
     assert door.get("/usage", team_id=long["team_id"])["usage"][0]["usage_id"] == long["usage_id"]
     (share,) = door.post("/allocate", JANUARY)["allocations"]
     assert door.get(f"/allocations/{share['allocation_id']}/usage")["usage"][0]["cost_usd"] == 2
+
+
+def test_usage_in_an_open_batch_is_whose_it_will_be(door: Door, books: Books) -> None:
+    books.import_yaml("""
+teams:
+  - {id: home, members: [{user: ana, home: true}]}
+owners:
+  agent: {bot: [{team: owner}]}
+  account: {acc: [{team: payer}]}
+  user: {bob: [{team: keeper}]}
+""")
+    used: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("1", {"user_id": "ana"}), ("2", {"agent_id": "bot", "user_id": "ana"}),
+        ("4", {"account_id": "acc", "agent_id": "bot"}), ("8", {"user_id": "bob"}),
+        ("16", {"team_id": "own", "account_id": "acc"}), ("32", {}),
+    )  # fmt: skip
+    for cost, names in used:
+        door.use(cost, **names)
+    expected = {"home": 1, "owner": 2, "payer": 4, "keeper": 8, "own": 16}
+    for _ in range(2):
+        summed = {
+            team: door.get("/usage/summary", team_id=team, **JANUARY)["summary"]["total_cost_usd"]
+            for team in expected
+        }
+        assert summed == expected
+        door.post("/allocate", JANUARY)
