@@ -16,7 +16,7 @@ from chargeback.quoting import quoted
 from chargeback.rule_reading import id_of
 from chargeback.settings import settings
 from chargeback.stretch import end_of, start_of
-from entrypoints.api import shapes, wire
+from entrypoints.api import billing_shapes, usage_shapes, wire
 from entrypoints.api.access import Answer, Reader, Runner, books, once
 from entrypoints.api.answers import answer
 from entrypoints.api.documented import FINDING, WRITING, answers, takes
@@ -39,8 +39,8 @@ MOST_IDS, MOST_IDS_TOGETHER = 1_000, 100_000
 
 @routes.post(
     "/allocate",
-    responses=answers(shapes.AllocationList, WRITING),
-    openapi_extra=takes(shapes.AllocateIn),
+    responses=answers(billing_shapes.AllocationList, WRITING),
+    openapi_extra=takes(billing_shapes.AllocateIn),
 )
 async def allocate_period(request: Request, caller: Runner) -> Response:
     """Allocate the days of a period, and answer what each payer bears under each rule.
@@ -48,7 +48,7 @@ async def allocate_period(request: Request, caller: Runner) -> Response:
     A period that begins or ends within a day is widened to whole days; `period_widened` says so.
     """
     body = await json_body(request)
-    fields = an_object(body.value, tuple(shapes.AllocateIn.model_fields))
+    fields = an_object(body.value, tuple(billing_shapes.AllocateIn.model_fields))
     period, is_widened = whole_days(fields)
     payers = Payers(optional_id(fields, "team_id"), None, optional_id(fields, "rule_id"))
     most = _limit(fields.get("limit"))
@@ -127,7 +127,9 @@ def _page(found: list[Share], most: int) -> dict[str, Any]:
     return {"allocations": [wire.allocation(one) for one in shown], "next_cursor": following}
 
 
-@routes.get("/allocations/{allocation_id}/usage", responses=answers(shapes.UsageList, FINDING))
+@routes.get(
+    "/allocations/{allocation_id}/usage", responses=answers(usage_shapes.UsageList, FINDING)
+)
 def allocation_usage(
     allocation_id: str, caller: Reader, limit: Limit = None, cursor: Cursor = None
 ) -> Response:

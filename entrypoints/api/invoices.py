@@ -18,7 +18,7 @@ from chargeback.posted_usage import an_object
 from chargeback.quoting import quoted
 from chargeback.settings import settings
 from chargeback.views import InvoiceView
-from entrypoints.api import shapes, wire
+from entrypoints.api import billing_shapes, shapes, wire
 from entrypoints.api.access import Answer, Caller, Reader, Runner, books, once
 from entrypoints.api.allocations import optional_id, whole_days
 from entrypoints.api.answers import Detailed, answer
@@ -43,8 +43,8 @@ PDF = "application/pdf"
 @routes.post(
     "/invoices",
     status_code=201,
-    responses=answers(shapes.InvoiceDrafted, WRITING, 201),
-    openapi_extra=takes(shapes.InvoiceIn),
+    responses=answers(billing_shapes.InvoiceDrafted, WRITING, 201),
+    openapi_extra=takes(billing_shapes.InvoiceIn),
 )
 async def create_invoice(request: Request, caller: Runner) -> Response:
     """Draft an invoice, with all cost allocated first; again, it is the refreshed draft.
@@ -53,7 +53,7 @@ async def create_invoice(request: Request, caller: Runner) -> Response:
     an invoice of 0.
     """
     body = await json_body(request)
-    fields = an_object(body.value, tuple(shapes.InvoiceIn.model_fields))
+    fields = an_object(body.value, tuple(billing_shapes.InvoiceIn.model_fields))
     period, is_widened = whole_days(fields)
     payer = Payer(optional_id(fields, "team_id"), optional_id(fields, "user_id"))
     number = _number(fields.get("invoice_number"))
@@ -82,7 +82,7 @@ def _number(value: object) -> str | None:
     return numbering.given(value)
 
 
-@routes.get("/invoices", responses=answers(shapes.InvoiceList, READING))
+@routes.get("/invoices", responses=answers(billing_shapes.InvoiceList, READING))
 def list_invoices(
     caller: Reader,
     team_id: Annotated[str | None, Query(description="Only this team's.")] = None,
@@ -117,7 +117,7 @@ def _before(cursor: str | None) -> int:
     return int(written)
 
 
-@routes.get("/invoices/{invoice_id}", responses=answers(shapes.InvoiceAnswer, FINDING))
+@routes.get("/invoices/{invoice_id}", responses=answers(billing_shapes.InvoiceAnswer, FINDING))
 def get_invoice(invoice_id: str, caller: Reader) -> Response:
     """Show an invoice or credit note, by its id or number."""
     with books(caller, is_snapshot=True) as connection:
@@ -169,13 +169,13 @@ def invoice_pdf(invoice_id: str, caller: Reader) -> Response:
 
 @routes.put(
     "/invoices/{invoice_id}/status",
-    responses=answers(shapes.InvoiceMoved, CHANGING),
-    openapi_extra=takes(shapes.StatusIn),
+    responses=answers(billing_shapes.InvoiceMoved, CHANGING),
+    openapi_extra=takes(billing_shapes.StatusIn),
 )
 async def move_invoice(request: Request, invoice_id: str, caller: Runner) -> Response:
     """Move an invoice along its statuses; a move that does not exist is 409 with those that do."""
     body = await json_body(request)
-    fields = an_object(body.value, tuple(shapes.StatusIn.model_fields))
+    fields = an_object(body.value, tuple(billing_shapes.StatusIn.model_fields))
     status, reason = fields.get("status"), fields.get("reason")
     if not isinstance(status, str) or not isinstance(reason, str | None):
         raise Invalid(

@@ -16,7 +16,7 @@ from chargeback.periods import Period
 from chargeback.quoting import quoted
 from chargeback.settings import settings
 from chargeback.stretch import Stretch, end_of, start_of
-from entrypoints.api import shapes, wire
+from entrypoints.api import billing_shapes, wire
 from entrypoints.api.access import Caller, Reader, books
 from entrypoints.api.allocations import MOST_IDS
 from entrypoints.api.answers import answer
@@ -26,13 +26,13 @@ from entrypoints.api.requests_in import MOST_ROWS, End, Route, Start
 routes = APIRouter(tags=["reports"], route_class=Route)
 
 
-@routes.get("/reports/team/{team_id:path}", responses=answers(shapes.ReportAnswer, FINDING))
+@routes.get("/reports/team/{team_id:path}", responses=answers(billing_shapes.ReportAnswer, FINDING))
 def team_report(team_id: str, caller: Reader, period_start: Start, period_end: End) -> Response:
     """Report on a team: what it used, what it bears, what it was billed, in whole days."""
     return _report(caller, "team", team_id, period_start, period_end)
 
 
-@routes.get("/reports/user/{user_id:path}", responses=answers(shapes.ReportAnswer, FINDING))
+@routes.get("/reports/user/{user_id:path}", responses=answers(billing_shapes.ReportAnswer, FINDING))
 def user_report(user_id: str, caller: Reader, period_start: Start, period_end: End) -> Response:
     """Report on a user: what it used, what it bears in any team or none, what it was billed, in whole days."""
     return _report(caller, "user", user_id, period_start, period_end)

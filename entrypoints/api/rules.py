@@ -14,7 +14,7 @@ from chargeback.ledger.rule_reach import reach, stamps
 from chargeback.ledger.rulebook import Change
 from chargeback.posted_usage import an_object
 from chargeback.quoting import quoted
-from entrypoints.api import shapes, wire
+from entrypoints.api import rule_shapes, shapes, wire
 from entrypoints.api.access import Answer, Caller, Governor, Reviewer, books, once
 from entrypoints.api.answers import answer
 from entrypoints.api.documented import CHANGING, FINDING, READING, WRITING, answers, takes
@@ -34,7 +34,7 @@ routes = APIRouter(tags=["allocation rules"], route_class=Route)
 ONE = "/allocation-rules/{rule_id:path}"
 
 
-@routes.get("/allocation-rules", responses=answers(shapes.RuleList, READING))
+@routes.get("/allocation-rules", responses=answers(rule_shapes.RuleList, READING))
 def list_rules(
     caller: Reviewer,
     team_id: Annotated[str | None, Query(description="Only rules of this team.")] = None,
@@ -66,8 +66,8 @@ def list_rules(
 @routes.post(
     "/allocation-rules",
     status_code=201,
-    responses=answers(shapes.RuleCreated, WRITING, 201),
-    openapi_extra=takes(shapes.RuleIn),
+    responses=answers(rule_shapes.RuleCreated, WRITING, 201),
+    openapi_extra=takes(rule_shapes.RuleIn),
 )
 async def create_rule(request: Request, caller: Governor) -> Response:
     """Create a rule; the answer says how much unfrozen cost, in how many days, it takes."""
@@ -90,7 +90,7 @@ async def create_rule(request: Request, caller: Governor) -> Response:
     return await _written(body, caller, create)
 
 
-@routes.get(ONE, responses=answers(shapes.RuleAnswer, FINDING))
+@routes.get(ONE, responses=answers(rule_shapes.RuleAnswer, FINDING))
 def get_rule(rule_id: str, caller: Reviewer) -> Response:
     """Show a rule in its current version."""
     with books(caller) as connection:
@@ -100,8 +100,8 @@ def get_rule(rule_id: str, caller: Reviewer) -> Response:
 
 @routes.put(
     ONE,
-    responses=answers(shapes.RuleChanged, CHANGING),
-    openapi_extra=takes(shapes.RuleChangeIn),
+    responses=answers(rule_shapes.RuleChanged, CHANGING),
+    openapi_extra=takes(rule_shapes.RuleChangeIn),
 )
 async def change_rule(request: Request, rule_id: str, caller: Governor) -> Response:
     """Change fields of a rule, which becomes its next version; what is left out stays, null clears."""

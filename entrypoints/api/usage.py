@@ -13,7 +13,7 @@ from chargeback.ledger.usage_reading import Place, Record, Whose
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.stretch import Stretch
-from entrypoints.api import shapes, wire
+from entrypoints.api import usage_shapes, wire
 from entrypoints.api.access import Answer, Caller, Reader, Runner, books, once
 from entrypoints.api.answers import answer
 from entrypoints.api.documented import READING, WRITING, answers, takes
@@ -43,8 +43,8 @@ Type = Annotated[str | None, Query(description="Only of this resource type.")]
 @routes.post(
     "/usage",
     status_code=201,
-    responses=answers(shapes.UsageRecorded, WRITING, 201, 200),
-    openapi_extra=takes(shapes.UsageIn),
+    responses=answers(usage_shapes.UsageRecorded, WRITING, 201, 200),
+    openapi_extra=takes(usage_shapes.UsageIn),
 )
 async def record_usage(request: Request, caller: Runner) -> Response:
     """Record usage.
@@ -81,7 +81,7 @@ async def _once(body: Body, caller: Caller, post: posted_usage.Posted) -> Respon
     return answer(kept.content, kept.status)
 
 
-@routes.get("/usage", responses=answers(shapes.UsageList, READING))
+@routes.get("/usage", responses=answers(usage_shapes.UsageList, READING))
 def list_usage(
     caller: Reader,
     period_start: Start | None = None,
@@ -126,7 +126,7 @@ def place_of(cursor: str | None) -> Place:
     return place
 
 
-@routes.get("/usage/summary", responses=answers(shapes.SummaryAnswer, READING))
+@routes.get("/usage/summary", responses=answers(usage_shapes.SummaryAnswer, READING))
 def usage_summary(
     caller: Reader,
     period_start: Start,

@@ -22,7 +22,7 @@ from chargeback.ledger import post_batches
 from chargeback.quoting import quoted
 from chargeback.sources import posted_lines
 from chargeback.sources.posted_lines import Row
-from entrypoints.api import shapes
+from entrypoints.api import usage_shapes
 from entrypoints.api.access import Runner
 from entrypoints.api.answers import JSON
 from entrypoints.api.documented import WRITING, answers
@@ -63,7 +63,9 @@ _BODY: dict[str, Any] = {
 }
 
 
-@routes.post("/usage/batch", responses=answers(shapes.BatchAnswer, WRITING), openapi_extra=_BODY)
+@routes.post(
+    "/usage/batch", responses=answers(usage_shapes.BatchAnswer, WRITING), openapi_extra=_BODY
+)
 async def record_batch(request: Request, caller: Runner) -> Response:  # noqa: ARG001
     """Record usage by the batch: one JSON object or CloudEvent per line, or CloudEvents in an array.
 

@@ -32,7 +32,7 @@ VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoi
 BESIDE = ("usage_cells", "cost_pools", "line_allocations", "documents", "seen_notes", "seen_users",
           "seen_passed_on")  # fmt: skip
 # Of the installation, not of a team.
-SHARED = ("seen_sources", "ledger_settings",)
+SHARED = ("seen_sources", "ledger_settings")
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
