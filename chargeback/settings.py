@@ -40,7 +40,16 @@ class Settings(BaseSettings):
         validation_alias="PREFECT_API_URL",
         description="A Prefect server of one's own; none: the embedded one.",
     )
+    prefect_auth_string: SecretStr | None = Field(
+        None,
+        validation_alias="PREFECT_SERVER_API_AUTH_STRING",
+        description="`user:password` that the embedded Prefect server asks everybody for; none: it asks nobody.",
+    )
     api_port: int = Field(5000, ge=1, le=65535, description="Port of the chargeback HTTP API.")
+    api_host: str = Field(
+        "127.0.0.1",
+        description="Address the HTTP API listens on; any but loopback needs an API token first.",
+    )
     prefect_port: int = Field(
         4200, ge=1, le=65535, description="Port of the embedded Prefect server."
     )

@@ -55,7 +55,17 @@ def environment(home: Path, api_url: str, database_url: str) -> dict[str, str]:
         "PREFECT_LOGGING_EXTRA_LOGGERS": "chargeback",
         # What the server answers while its Postgres is down; a flow waits for it as for the ledger's.
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+        **authentication(),
     }
+
+
+def authentication() -> dict[str, str]:
+    """What a process needs to be let in by a Prefect server that asks who it is; empty where none does."""
+    given = os.environ.get("PREFECT_API_AUTH_STRING")
+    secret = settings().prefect_auth_string
+    if not given and secret is not None:
+        given = secret.get_secret_value()
+    return {"PREFECT_API_AUTH_STRING": given} if given else {}
 
 
 def server(home: Path, database_url: str, base: Mapping[str, str]) -> Child:
@@ -76,6 +86,8 @@ def server(home: Path, database_url: str, base: Mapping[str, str]) -> Child:
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
+    if secret := settings().prefect_auth_string:
+        own["PREFECT_SERVER_API_AUTH_STRING"] = secret.get_secret_value()
     return Child("prefect-server", command, {**base, **RECORDER, **own}, home, settings().root)
 
 
@@ -120,7 +132,7 @@ def post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:
 
 
 def _ask(method: str, api_url: str, path: str, body: Mapping[str, Any] | None) -> Any:
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    user, _, password = authentication().get("PREFECT_API_AUTH_STRING", "").partition(":")
     key = os.environ.get("PREFECT_API_KEY")
     try:
         answer = httpx.request(

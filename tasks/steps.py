@@ -14,7 +14,7 @@ from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
 from chargeback.errors import Unavailable
-from chargeback.ledger import runs
+from chargeback.ledger import audit, runs
 from chargeback.ledger.database import transaction
 
 P = ParamSpec("P")
@@ -70,7 +70,8 @@ def _journalled(name: str, work: Callable[[], R]) -> R:
             int(task_run.run_count or 1),
         )  # fmt: skip
     try:
-        counts = work()
+        with audit.within(str(run_id)):
+            counts = work()
     except Exception as error:
         # Where the ledger itself failed the journal cannot be written, and why the step failed must not be lost.
         with suppress(Unavailable), transaction() as connection:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chargeback.errors import Invalid, Refused, Unavailable
+from chargeback.ledger import audit
 from chargeback.settings import settings
 
 if TYPE_CHECKING:
@@ -113,7 +114,11 @@ def transaction(url: str | None = None) -> Iterator[Connection]:
         with translated(), rehearsed.begin_nested():
             yield rehearsed
         return
-    with translated(), engine(url or ledger_url()).begin() as connection:
+    with (
+        translated(),
+        engine(url or ledger_url()).begin() as connection,
+        audit.told_at_end(connection),
+    ):
         yield connection
 
 

@@ -13,8 +13,10 @@ from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
 from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
-def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceView]:
-    """These documents whole, in the order of their ids."""
+def views(
+    connection: Connection, invoice_ids: Sequence[int], *, with_annex: bool = True
+) -> list[InvoiceView]:
+    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what."""
     ids = {"ids": list(invoice_ids)}
     rows = connection.execute(
         text("""
@@ -32,7 +34,7 @@ def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceVie
         ids,
     ):
         lines[line.invoice_id].append(_line(line))
-    annexes = _annexes(connection, ids)
+    annexes = _annexes(connection, ids) if with_annex else {}
     return [_view(row, lines[row.invoice_id], annexes.get(row.invoice_id, [])) for row in rows]
 
 
