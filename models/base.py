@@ -40,6 +40,7 @@ _WORDS = (
     enums.Scope,
     enums.SnapshotState,
     enums.SourceRole,
+    enums.TokenRole,
     enums.ZeroCost,
 )
 

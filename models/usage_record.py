@@ -57,6 +57,22 @@ class UsageRecord(Base):
     __table_args__ = (
         Index("held_of_scope", "scope_id", postgresql_where=text("scope_id IS NOT NULL")),
         Index(
+            "usage_by_batch",
+            "batch_id",
+            "usage_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+        ),
+        Index(
+            "usage_of_cell",
+            "usage_date",
+            # As Postgres writes it, so that Alembic sees that they are the same.
+            text(
+                "hashtextextended((COALESCE(agent_id, ''::text) || COALESCE(user_id, ''::text)) "
+                "|| COALESCE(team_id, ''::text), 0::bigint)"
+            ),
+        ),
+        Index(
             "foreign_usage", "usage_date", postgresql_where=text("original_currency IS NOT NULL")
         ),
         {"postgresql_partition_by": "RANGE (usage_at)"},

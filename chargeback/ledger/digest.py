@@ -5,11 +5,16 @@ with their lines, and claims summed per line. Leaves out what depends on how the
 batches, cells, pools, runs, the audit log, revisions, clocks and all internal ids. Call it in a `database.snapshot()`.
 """
 
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from chargeback.ledger import archives
+from chargeback.periods import Period
+
+# A month's records that were archived are in the digest as they were when they were dropped.
 # Internal ids are replaced by names, amounts lose the zeros of their columns, instants are UTC. Every
 # query is in an order of its own facts, in the C collation, so that equal facts make equal bytes.
 _USAGE = """
@@ -18,6 +23,7 @@ _USAGE = """
         trim_scale(cost), trim_scale(residual), record_count, content_hash, trim_scale(original_cost),
         original_currency, trim_scale(exchange_rate), trim_scale(repriced)
     FROM usage_records LEFT JOIN usage_sources s USING (source_id)
+    WHERE usage_at >= '{start}' AND usage_at < '{end}'
     ORDER BY usage_id, revision, usage_at, s.name COLLATE "C", external_id COLLATE "C"
 """
 
@@ -76,7 +82,6 @@ _CLAIMS = """
 """
 
 PARTS = {
-    "usage": _USAGE,
     "quarantine": _QUARANTINE,
     "snapshots": _SNAPSHOTS,
     "allocations": _ALLOCATIONS,
@@ -102,7 +107,31 @@ def parts(connection: Connection) -> dict[str, str]:
     """One hash per part, so that a difference between two ledgers can be located."""
     for setting in ("work_mem = '128MB'", "DateStyle = 'ISO'", "bytea_output = 'hex'"):
         connection.execute(text(f"SET LOCAL {setting}"))
-    return {name: _hash(connection, query) for name, query in PARTS.items()}
+    return {
+        "usage": _usage(connection),
+        **{name: _hash(connection, query) for name, query in PARTS.items()},
+    }
+
+
+def _usage(connection: Connection) -> str:
+    """The hash of all usage facts: of each month's, so that it says the same while a month lies in the archive."""
+    archived = {
+        one.month: one.digest for one in archives.archives(connection) if one.state == "archived"
+    }
+    held = {
+        month: month_digest(connection, month) for month in archives.partition_months(connection)
+    }
+    # A month is in the archive or here; both is for `verify` to find, and another digest.
+    lines = [f"{month} {digest}\n" for month, digest in sorted([*archived.items(), *held.items()])]
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+def month_digest(connection: Connection, month: date) -> str:
+    """The hash of the usage facts of a month (UTC) that lie in the ledger's own tables."""
+    after = Period.month_of(month).end
+    connection.execute(text("SET LOCAL DateStyle = 'ISO'"))
+    query = _USAGE.format(start=f"{month} 00:00:00+00", end=f"{after} 00:00:00+00")
+    return _hash(connection, query)
 
 
 class _Hashing:

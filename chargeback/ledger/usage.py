@@ -5,7 +5,7 @@ allocation's. A delivery that arrives again is counted and changes nothing.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
+from chargeback.ledger import archives, audit
+from chargeback.ledger.archived_usage import refuse_archived
 from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
@@ -56,6 +58,7 @@ def load(
     if chunk.positions:
         stage_rows(connection, "arrived", STAGE, chunk.rows)
         _add_prices(connection, chunk)
+        refuse_archived(connection, chunk)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
         payers_appear(connection, batch_id)
@@ -174,21 +177,54 @@ _TEAMS_APPEAR = text("""
     SELECT DISTINCT team_id, team_id FROM usage_cells c
     WHERE batch_id = :batch_id AND team_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM teams t WHERE t.team_id = c.team_id)
-    ORDER BY 1 ON CONFLICT DO NOTHING
+    ORDER BY 1 ON CONFLICT DO NOTHING RETURNING team_id
 """)
 _USERS_APPEAR = text("""
     INSERT INTO users (user_id, name)
     SELECT DISTINCT user_id, user_id FROM usage_cells c
     WHERE batch_id = :batch_id AND user_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM users u WHERE u.user_id = c.user_id)
-    ORDER BY 1 ON CONFLICT DO NOTHING
+    ORDER BY 1 ON CONFLICT DO NOTHING RETURNING user_id
 """)
 
 
 def payers_appear(connection: Connection, batch_id: int) -> None:
-    """Make teams and users that a batch's cells name for the first time."""
-    connection.execute(_TEAMS_APPEAR, {"batch_id": batch_id})
-    connection.execute(_USERS_APPEAR, {"batch_id": batch_id})
+    """Make teams and users that a batch's cells name for the first time, and tell of them."""
+    teams = connection.execute(_TEAMS_APPEAR, {"batch_id": batch_id}).scalars().all()
+    users = connection.execute(_USERS_APPEAR, {"batch_id": batch_id}).scalars().all()
+    _tell_appeared(connection, f"batch {batch_id}", teams, users)
+
+
+def appear(
+    connection: Connection, teams: Iterable[str | None], users: Iterable[str | None]
+) -> None:
+    """Teams and users first seen become payers; in order, as a load does it."""
+    new: dict[str, Sequence[str]] = {"teams": (), "users": ()}
+    for table, key, ids in (("teams", "team_id", teams), ("users", "user_id", users)):
+        wanted = sorted({payer for payer in ids if payer is not None})
+        if wanted:
+            made = connection.execute(
+                text(f"""INSERT INTO {table} ({key}, name) SELECT id, id FROM unnest(CAST(:ids AS text[])) id
+                         WHERE NOT EXISTS (SELECT FROM {table} WHERE {key} = id)
+                         ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING RETURNING {key}"""),  # noqa: S608
+                {"ids": wanted},
+            )
+            new[table] = made.scalars().all()
+    _tell_appeared(connection, "posted", new["teams"], new["users"])
+
+
+def _tell_appeared(
+    connection: Connection, where: str, teams: Sequence[str], users: Sequence[str]
+) -> None:
+    """One entry for all payers that some usage brought, because there may be ten thousand."""
+    if teams or users:
+        after = {"teams": sorted(teams), "users": sorted(users)}
+        audit.later(
+            connection,
+            audit.Entry(
+                "chargeback", "payers.added", "usage", where, None, after, "first seen in usage"
+            ),
+        )
 
 
 _REPLACE_QUARANTINED = text("""
@@ -275,9 +311,20 @@ def counts_of(connection: Connection, batch_id: int) -> BatchCounts:
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
-    """Make the partitions that records of these years and months (UTC) go to; commit before loading."""
+    """Make the partitions that records of these years and months (UTC) go to; commit before loading.
+
+    An archived month gets none: its usage is refused.
+    """
+    horizon = archives.horizon(connection) or date.min
     for year, month in sorted(months):
-        connection.execute(text("SELECT ensure_partition(:month)"), {"month": date(year, month, 1)})
+        if date(year, month, 1) < horizon:
+            continue
+        ensure_partition(connection, date(year, month, 1))
+
+
+def ensure_partition(connection: Connection, month: date) -> None:
+    """Make the partition of one month, whether it is archived or not."""
+    connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
 
 
 def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:
