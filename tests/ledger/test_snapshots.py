@@ -112,6 +112,20 @@ def test_a_delivery_that_waits_is_not_kept_twice(cloud: Cloud) -> None:
     assert len(cloud.waiting(None)) == 1
 
 
+def test_a_row_in_another_currency_lets_its_scope_wait_and_is_never_booked_as_ours(
+    cloud: Cloud,
+) -> None:
+    cloud.deliver([row("1.00", account="a-1"), row("1.00", account="a-2", BillingCurrency="EUR")])
+    assert [waiting.account for waiting in cloud.waiting()] == ["company/a-2"]
+    cloud.configure(path=str(cloud.file), currency="EUR")
+    unsaid = row("5.00", account="a-3") | {"BillingCurrency": ""}
+    assert cloud.deliver([unsaid]).new == 0
+    (refused,) = cloud.books.query(
+        "SELECT reason FROM usage_quarantine WHERE reason LIKE '%EUR%' ORDER BY 1 LIMIT 1"
+    )
+    assert refused.reason == "It is in EUR; deliver it in the ledger's currency."
+
+
 def test_scopes_that_a_delivery_does_not_name_stay(cloud: Cloud) -> None:
     both = [row("1.00", "r-1", "a-1"), row("2.00", "r-2", "a-2")]
     september = row("4.00", "r-3", "a-1", "2026-09-05", "2026-09")
