@@ -6,6 +6,7 @@ outside the ledger.
 
 from decimal import Decimal
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -59,6 +60,12 @@ class Settings(BaseSettings):
     )
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
+    )
+    snapshot_fall_percent: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=100,
+        description="How far rows or cost of a snapshot may fall; one that fell so far waits for a person.",
     )
     unattributed_team: str | None = Field(
         None,
@@ -119,8 +126,31 @@ class Settings(BaseSettings):
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
     )
+    documents_per_run: int = Field(
+        1000, ge=1, le=100_000, description="Documents that one run draws; more are cut into runs."
+    )
+    pool_runs: int = Field(
+        16, ge=1, le=1000, description="Flow runs at once on all workers of the pool together."
+    )
+    public_url: str | None = Field(
+        None,
+        description="Where people reach the HTTP API, for links to PDFs; none: this machine's port.",
+    )
+    retention_months: int = Field(
+        0,
+        ge=0,
+        le=1200,
+        description="Full months of usage records kept in Postgres; 0: all of them.",
+    )
+    retention_form: Literal["csv", "parquet"] = Field(
+        "csv", description="What archived usage is written as; parquet needs the extra `parquet`."
+    )
     source_timeout_seconds: Decimal = Field(
         Decimal(30), gt=0, description="Longest wait for a cost tracker's answer."
+    )
+    private_networks: str = Field(
+        "",
+        description="Private networks that cost trackers may be fetched from, like `10.0.0.0/8`, separated by commas.",
     )
 
     @field_validator("root", "home", "file_store")
@@ -134,6 +164,21 @@ class Settings(BaseSettings):
         if zone not in available_timezones():
             raise ValueError(f"{zone!r} is no IANA time zone; write one like 'Europe/Amsterdam'")
         return zone
+
+    @field_validator("private_networks")
+    @classmethod
+    def _known_networks(cls, networks: str) -> str:
+        for network in _split(networks):
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write it like '10.0.0.0/8'") from None
+        return networks
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The private networks that cost trackers may be fetched from."""
+        return tuple(ip_network(network) for network in _split(self.private_networks))
 
     @property
     def reminder_ages(self) -> tuple[int, ...]:
@@ -149,6 +194,10 @@ class Settings(BaseSettings):
     def files(self) -> Path:
         """The file store's folder."""
         return self.file_store or self.home / "files"
+
+
+def _split(networks: str) -> list[str]:
+    return [network.strip() for network in networks.split(",") if network.strip()]
 
 
 @cache

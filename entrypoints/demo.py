@@ -23,7 +23,7 @@ from chargeback.payers_file import read
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.views import InvoiceRow
-from entrypoints import figures, showing
+from entrypoints import demo_litellm, figures, showing
 from entrypoints.commands.asked import actor
 from entrypoints.commands.runs import MONTHLY_BILLING
 from entrypoints.flow_runs import Ended, run_deployment
@@ -50,10 +50,11 @@ def run() -> int:
     with _starting() as stack, using_environment(stack.environment):
         before = _digest()
         _load_company()
+        litellm = _make_litellm(stack)
         ended = _bill(stack)
         _collect()
         after = _digest()
-        _show_result()
+        _show_result(litellm)
         is_whole = _prove()
         _say_what_changed(before, after)
     if ended.needs_a_person:
@@ -95,7 +96,9 @@ def _load_company() -> None:
     file = settings().root / COMPANY
     with _timed() as done, transaction() as connection:
         others = [
-            source.name for source in usage_sources.sources(connection) if source.name != SOURCE
+            source.name
+            for source in usage_sources.sources(connection)
+            if source.name not in (SOURCE, demo_litellm.SOURCE)
         ]
         if others:
             raise Refused(
@@ -114,6 +117,28 @@ def _load_company() -> None:
             done(f"{changed}, a cost tracker")
         else:
             done("All of it was there already")
+
+
+def _make_litellm(stack: Stack) -> demo_litellm.Own | None:
+    """A LiteLLM with a thousand calls, and the source that reads it; what it adds up to, if there is room for one."""
+    owner = demo_litellm.owner_of(stack)
+    showing.heading("Making a LiteLLM database next to the ledger")
+    with _timed() as done:
+        if not demo_litellm.make(owner):
+            done("This Postgres lets the ledger's owner make no database, so LiteLLM is left out")
+            return None
+        with transaction() as connection:
+            usage_sources.put(
+                connection,
+                demo_litellm.SOURCE,
+                "litellm_db",
+                SourceRole.ALLOCATE,
+                demo_litellm.CONFIG,
+                actor(),
+            )
+        own = demo_litellm.own(owner)
+        done(f"{own.rows:,} calls; its address is in the Prefect Secret block {demo_litellm.BLOCK}")
+    return own
 
 
 def _bill(stack: Stack) -> Ended:
@@ -166,13 +191,15 @@ def _documents() -> list[InvoiceRow]:
         return sorted(invoices.rows(connection, PERIOD), key=lambda row: row.number)
 
 
-def _show_result() -> None:
+def _show_result(litellm: demo_litellm.Own | None) -> None:
     showing.say("")
     figures.show_documents(_documents(), f"Documents of {PERIOD.label}")
     with snapshot() as connection:
-        figures.show_reconciliation(reconcile(connection, PERIOD))
+        figures.show_reconciliation(reconciled := reconcile(connection, PERIOD))
         pdfs = publications.newest(connection, "invoice")
         overview = publications.newest(connection, "overview").get(PERIOD.label)
+    if litellm:
+        demo_litellm.show_comparison(litellm, reconciled)
     showing.heading("Files")
     for _, pdf in sorted(pdfs.items()):
         showing.say(f"  {settings().files / pdf.uri}")

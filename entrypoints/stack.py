@@ -141,7 +141,12 @@ class Stack:
 
 @contextlib.contextmanager
 def running(
-    home: Path, *, with_worker: bool = True, deploy: bool = True, say: Say = lambda _: None
+    home: Path,
+    *,
+    with_worker: bool = True,
+    deploy: bool = True,
+    migrate: bool = True,
+    say: Say = lambda _: None,
 ) -> Iterator[Stack]:
     """A running stack for the time of the block: the one that runs already, or one of our own.
 
@@ -157,17 +162,26 @@ def running(
     with claim, interruptible() as stopping:
         stack = Stack(home, _own_api_url(), say, is_ours=True)
         try:
-            _start(stack, say, with_worker=with_worker, deploy=deploy)
+            _start(stack, say, with_worker=with_worker, deploy=deploy, migrate=migrate)
             yield stack
         finally:
             stopping()
             _stop(stack)
 
 
-def up() -> int:
-    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status."""
+def up(*, is_worker_only: bool = False) -> int:
+    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status.
+
+    A worker alone deploys nothing and leaves the schema as it is. Raises Refused where there is nothing to work for.
+    """
     say = partial(print, flush=True)
-    with contextlib.suppress(KeyboardInterrupt), running(settings().home, say=say) as stack:
+    if is_worker_only:
+        _refuse_nothing_to_work_for()
+    is_whole = not is_worker_only
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        running(settings().home, deploy=is_whole, migrate=is_whole, say=say) as stack,
+    ):
         if not stack.is_ours:
             raise Refused(
                 "already_running",
@@ -185,7 +199,24 @@ def up() -> int:
     return 0
 
 
-def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:
+def _refuse_nothing_to_work_for() -> None:
+    missing = [
+        name
+        for name, value in (
+            ("CHARGEBACK_DATABASE_URL", settings().database_url),
+            ("PREFECT_API_URL", settings().prefect_api_url),
+        )
+        if value is None
+    ]
+    if missing:
+        raise Refused(
+            "nothing_to_work_for",
+            f"a worker alone needs a ledger and a Prefect server, and {' and '.join(missing)} is not set; "
+            "set it, or run `chargeback up` for all in one",
+        )
+
+
+def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool, migrate: bool) -> None:
     if end_leftovers(stack.home):
         say("Ended what an earlier stack left running")
     if stack.has_prefect_server:
@@ -199,7 +230,8 @@ def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:
                 f"Postgres keeps its data in {place}: its user cannot pass the folders above {stack.home}"
             )
     server = _start_server(stack, say)
-    database.upgrade(_migration_url(stack.home))
+    if migrate:
+        database.upgrade(_migration_url(stack.home))
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
     _start_worker(stack, say, with_worker=with_worker, deploy=deploy)
     stack.save()

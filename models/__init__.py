@@ -3,6 +3,8 @@
 from models.allocation import Allocation
 from models.allocation_day import AllocationDay
 from models.allocation_rule import AllocationRule
+from models.approval import Approval
+from models.archived_usage import ArchivedUsage
 from models.audit_entry import AuditEntry
 from models.audit_head import AuditHead
 from models.base import Base
@@ -28,18 +30,24 @@ from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.source_total import SourceTotal
 from models.team import Team
+from models.usage_archive import UsageArchive
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
 from models.usage_manifest import UsageManifest
 from models.usage_quarantine import UsageQuarantine
 from models.usage_record import UsageRecord
+from models.usage_scope import UsageScope
+from models.usage_snapshot import UsageSnapshot
 from models.usage_source import UsageSource
 from models.user import User
+from models.waiting_usage import WaitingUsage
 
 __all__ = [
     "Allocation",
     "AllocationDay",
     "AllocationRule",
+    "Approval",
+    "ArchivedUsage",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -65,11 +73,15 @@ __all__ = [
     "RetiredPoolCell",
     "SourceTotal",
     "Team",
+    "UsageArchive",
     "UsageBatch",
     "UsageCell",
     "UsageManifest",
     "UsageQuarantine",
     "UsageRecord",
+    "UsageScope",
+    "UsageSnapshot",
     "UsageSource",
     "User",
+    "WaitingUsage",
 ]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from chargeback.errors import NotFound, Refused
 from chargeback.ledger import audit, rulebook
+from chargeback.ledger.appearance import appear, registered
 from chargeback.payer import Payer
 from chargeback.payers_file import PayersFile, as_mapping
 
@@ -110,7 +111,7 @@ def _put_members(
     ):
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
-    rulebook.appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
+    appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -167,7 +168,7 @@ def _put_owners(
             if held == wanted:
                 continue
             changed += 1
-            rulebook.appear(connection, "teams", [team for team, _, _ in wanted])
+            appear(connection, "teams", [team for team, _, _ in wanted])
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},
@@ -219,7 +220,7 @@ def check_known(connection: Connection, payer: Payer) -> None:
             raise NotFound(
                 f"{key.removesuffix('_id')}_not_found",
                 f"{key.removesuffix('_id')} {payer_id!r} was never seen in usage, a rule or an import; "
-                f"check the name ({_nearest(rulebook.registered(connection, table), payer_id)})",
+                f"check the name ({_nearest(registered(connection, table), payer_id)})",
             )
 
 

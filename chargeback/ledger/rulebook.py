@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from chargeback import chains, rules
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit
+from chargeback.ledger.appearance import appear, registered
 from chargeback.rule import SPLITS, Driver, Rule
 from chargeback.rules import Receiver
 from models.enums import RuleType, SourceRole
@@ -193,28 +194,10 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     return KeptRule(replace(rule, key=key), receivers)
 
 
-def registered(connection: Connection, payers: str) -> frozenset[str]:
-    """The ids of all `teams` or all `users`."""
-    column = {"teams": "team_id", "users": "user_id"}[payers]
-    return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
-
-
 def _register(connection: Connection, rule: Rule, receivers: Iterable[Receiver]) -> None:
     """A team or user first seen in a rule appears."""
     appear(connection, "teams", {rule.team_id, *(r.team_id for r in receivers)})
     appear(connection, "users", {*rule.criteria.user_ids, *(r.user_id for r in receivers)})
-
-
-def appear(connection: Connection, payers: str, ids: Iterable[str | None]) -> None:
-    """Add the `teams` or `users` not seen before; in order, so that nobody waits in a circle."""
-    column = {"teams": "team_id", "users": "user_id"}[payers]
-    connection.execute(
-        text(f"""INSERT INTO {payers} ({column}, name)
-                 SELECT id, id FROM unnest(CAST(:ids AS text[])) id
-                 WHERE NOT EXISTS (SELECT FROM {payers} p WHERE p.{column} = id)
-                 ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING"""),  # noqa: S608
-        {"ids": sorted({one for one in ids if one is not None})},
-    )
 
 
 def _check_driver(connection: Connection, rule: Rule) -> None:

@@ -1,6 +1,6 @@
 """Reading a cost tracker into the ledger, batch by batch.
 
-Owns the order: read ahead (`reading`), load, move the cursor with the last batch.
+Owns the order, also for what is pushed: read ahead (`reading`), load, move the cursor with the last batch.
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
@@ -15,10 +15,12 @@ from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sourc
 from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
+from chargeback.ledger.snapshot_settling import ScopeCounts
+from chargeback.ledger.snapshot_sync import sync_snapshot
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
-from chargeback.sources import open_source
-from chargeback.sources.contract import Window
+from chargeback.sources import no_block, open_source
+from chargeback.sources.contract import Readable, Window
 from models.enums import ZeroCost
 
 
@@ -26,8 +28,9 @@ from models.enums import ZeroCost
 class SyncCounts:
     """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
 
-    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them. `drift` are the
-    days on which the source says another total than we hold; `doubts` say what somebody should look at.
+    `reversed` are rows that a snapshot no longer has; `waiting` are rows of snapshots that a person has to
+    decide on. `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them.
+    `drift` are the days on which the source says another total than we hold; `doubts` say what somebody should look at.
     """
 
     source: str
@@ -39,6 +42,8 @@ class SyncCounts:
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
+    reversed: int = 0
+    waiting: int = 0
     free: int = 0
     repriced: int = 0
     drift: tuple[dict[str, Any], ...] = ()
@@ -46,19 +51,35 @@ class SyncCounts:
 
     def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
-        return SyncCounts(
-            self.source,
-            self.batches + 1,
-            self.received + batch.received,
-            self.new + batch.new,
-            self.unchanged + batch.unchanged,
-            self.changed + batch.changed,
-            self.quarantined + batch.quarantined,
-            money.EXACT.add(self.received_raw, batch.received_raw),
-            money.EXACT.add(self.new_cost, batch.new_cost),
-            self.free + chunk.free,
-            self.repriced + chunk.repriced,
+        return replace(
+            self._plus(batch),
+            changed=self.changed + batch.changed,
+            free=self.free + chunk.free,
+            repriced=self.repriced + chunk.repriced,
         )
+
+    def plus_scope(self, scope: ScopeCounts) -> "SyncCounts":
+        """These counts with one more scope of a snapshot."""
+        return replace(
+            self._plus(scope),
+            reversed=self.reversed + scope.reversed,
+            waiting=self.waiting + scope.waiting,
+        )
+
+    def _plus(self, part: usage.BatchCounts | ScopeCounts) -> "SyncCounts":
+        return replace(
+            self,
+            batches=self.batches + 1,
+            received=self.received + part.received,
+            new=self.new + part.new,
+            unchanged=self.unchanged + part.unchanged,
+            quarantined=self.quarantined + part.quarantined,
+            received_raw=money.EXACT.add(self.received_raw, part.received_raw),
+            new_cost=money.EXACT.add(self.new_cost, part.new_cost),
+        )
+
+
+Say = Callable[[SyncCounts], None]
 
 
 def window_of(period: Period) -> Window:
@@ -77,43 +98,31 @@ def sync(
     name: str,
     as_of: datetime,
     window: Window | None = None,
-    say: Callable[[SyncCounts], None] | None = None,
+    say: Say | None = None,
+    block: Callable[[str], str] = no_block,
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    The source plans what it reads for that (a file is read whole). `say` hears the counts so far.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far,
+    `block` opens the Prefect Secret block of a name.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
         ledger_settings.fix(connection)
         source = usage_sources.find(connection, name)
-        tracker = open_source(source.kind, source.config)
+        tracker = open_source(source.kind, source.config, block)
         pricing = intake.pricing_of(connection, source, tracker)
     asked = window or window_since(source.cursor_at, as_of)
     planned = tracker.plan(asked)
     read_to = min(asked.end or as_of, as_of).astimezone(UTC)
-    cursor_at = read_to if _joins_on(planned, source.cursor_at) else None
+    is_joined = asked.start is None or _joins_on(planned, source.cursor_at)
     order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
-    counts, is_last, first_batch_id = SyncCounts(name), False, None
     told = drift.Told()
-    for chunk in read_ahead(order):
-        told.hear(chunk)
-        is_last = chunk.is_last
-        with transaction() as connection:
-            usage.ensure_partitions(connection, chunk.months)
-        with transaction() as connection:
-            moved_to = cursor_at if is_last else None
-            batch = usage.load(
-                connection, source.source_id, _delivery(asked), chunk, moved_to, first_batch_id
-            )
-        first_batch_id = first_batch_id or batch.batch_id
-        counts = counts.plus(batch, chunk)
-        if say:
-            say(counts)
+    cursor_at = read_to if is_joined else None
+    if tracker.contract == "snapshots":
+        return _settle(order, source, _delivery(asked), cursor_at, say)
+    counts = _load(order, source.source_id, _delivery(asked), cursor_at, say, told)
     with transaction() as connection:
-        if not is_last and cursor_at is not None:
-            # Nothing came, or nothing came after a batch that was full.
-            usage.move_cursor(connection, source.source_id, cursor_at)
         days = drift.keep(connection, source.source_id, told, planned, settings().zone)
         apart = drift.drifts(connection, days, name) if days else ()
     return replace(
@@ -121,6 +130,71 @@ def sync(
         drift=tuple(one.as_json() for one in apart),
         doubts=_doubts(counts, source.zero_cost, apart),
     )
+
+
+def _settle(
+    order: Order,
+    source: usage_sources.KeptSource,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+) -> SyncCounts:
+    """Settle a delivery of snapshots scope by scope; the cursor moves behind the last one."""
+    counts = SyncCounts(source.name)
+    # Files are known by their name; what was asked of them makes no difference.
+    for scope in sync_snapshot(order, source, str(source.config.get("path") or delivery)):
+        counts = counts.plus_scope(scope)
+        if say:
+            say(counts)
+    if cursor_at is not None:
+        with transaction() as connection:
+            usage.move_cursor(connection, source.source_id, cursor_at)
+    return counts
+
+
+def take(name: str, batch: Readable, delivery: str, say: Say | None = None) -> SyncCounts:
+    """Load a batch that was pushed to a source; `delivery` says in words what brought it.
+
+    Rerun: rows already held are counted unchanged and nothing else happens.
+    """
+    with transaction() as connection:
+        ledger_settings.fix(connection)
+        source = usage_sources.find(connection, name)
+        tracker = open_source(source.kind, source.config)
+        pricing = intake.pricing_of(connection, source, tracker)
+    order = Order(
+        name, batch, Window(None, None), settings().zone, settings().batch_records, pricing
+    )
+    counts = _load(order, source.source_id, delivery, None, say, drift.Told())
+    return replace(counts, doubts=_doubts(counts, source.zero_cost, ()))
+
+
+def _load(
+    order: Order,
+    source_id: int,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+    told: drift.Told,
+) -> SyncCounts:
+    counts, is_last, first_batch_id = SyncCounts(order.name), False, None
+    for chunk in read_ahead(order):
+        told.hear(chunk)
+        is_last = chunk.is_last
+        with transaction() as connection:
+            usage.ensure_partitions(connection, chunk.months)
+        with transaction() as connection:
+            moved_to = cursor_at if is_last else None
+            batch = usage.load(connection, source_id, delivery, chunk, moved_to, first_batch_id)
+        first_batch_id = first_batch_id or batch.batch_id
+        counts = counts.plus(batch, chunk)
+        if say:
+            say(counts)
+    if not is_last and cursor_at is not None:
+        # Nothing came, or nothing came after a batch that was full.
+        with transaction() as connection:
+            usage.move_cursor(connection, source_id, cursor_at)
+    return counts
 
 
 def _doubts(

@@ -9,16 +9,27 @@ from typing import Any, NoReturn
 
 from chargeback.errors import Invalid, Unavailable
 from chargeback.settings import settings
+from chargeback.sources.anthropic_costs import AnthropicCosts
 from chargeback.sources.contract import Source, World
 from chargeback.sources.cost_tracker import CostTracker
+from chargeback.sources.focus import Focus
+from chargeback.sources.litellm_db import LiteLlmDb
+from chargeback.sources.litellm_http import LiteLlmHttp
+from chargeback.sources.mapped_file import MappedFile
+from chargeback.sources.openai_costs import OpenAiCosts
+from chargeback.sources.opencost import OpenCost
+from chargeback.sources.push import Push
 
 # A new kind of source is its file and its line here.
-_SOURCES: tuple[type[Source], ...] = (CostTracker,)
+_SOURCES: tuple[type[Source], ...] = (
+    CostTracker, LiteLlmDb, LiteLlmHttp, Focus, OpenCost, OpenAiCosts, AnthropicCosts, MappedFile, Push,
+)  # fmt: skip
 SOURCES = {source.kind: source for source in _SOURCES}
 KINDS = tuple(SOURCES)
 
 
-def _no_block(name: str) -> NoReturn:
+def no_block(name: str) -> NoReturn:
+    """Where no Prefect is at hand, no block can be opened."""
     raise Unavailable(
         "secret_block_unreachable",
         f"The Prefect Secret block {name} cannot be read from here; sync with the flow usage-sync.",
@@ -26,7 +37,7 @@ def _no_block(name: str) -> NoReturn:
 
 
 def open_source(
-    kind: str, config: Mapping[str, Any], block: Callable[[str], str] = _no_block
+    kind: str, config: Mapping[str, Any], block: Callable[[str], str] = no_block
 ) -> Source:
     """The source that `config` describes; nothing is read yet, and no secret either.
 
@@ -34,7 +45,8 @@ def open_source(
     """
     source = source_class(kind)
     checked, ours = source.config_class.of(kind, config), settings()
-    return source(checked, World(ours.root, ours.currency, ours.source_timeout_seconds, block))
+    world = World(ours.root, checked.currency, ours.source_timeout_seconds, ours.networks, block)
+    return source(checked, world)
 
 
 def currency_of(kind: str, config: Mapping[str, Any]) -> str:

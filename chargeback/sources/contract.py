@@ -1,8 +1,9 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -32,8 +33,8 @@ class Usage(NamedTuple):
     Units: `cost` in `currency` with every digit the source sent, `quantity` in `unit`.
     `position` is the line of a file or the ordinal in an answer, from 1. `usage_date` is the day the
     cost is booked on and `charge_date` the day that decides owner and rule, where the source keeps a
-    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is the
-    ledger's. `tokens` names how many tokens of each kind were used, where the source says so.
+    calendar of its own; None for the day of `usage_at` in the billing zone. `currency` None is
+    what its source counts in. `tokens` names how many tokens of each kind were used, where the source says so.
     `original` is set by `pricing`, which makes `cost` an amount in the ledger's currency.
     """
 
@@ -76,6 +77,37 @@ class Refusal(NamedTuple):
     is_read: bool = False
 
 
+class Scope(NamedTuple):
+    """What a snapshot delivers whole: one billing period of one account.
+
+    `start <= day < end`. A delivery of the scope replaces what was held of it; `start` and `account`
+    say which scope it is, since an open period's `end` may still move.
+    """
+
+    start: date
+    end: date
+    account: str
+
+
+class Scoped(NamedTuple):
+    """A row of a snapshot and the scope that it belongs to; None where the row does not say which.
+
+    `external_id` of its usage is empty where the source gives rows no id of their own. `fingerprint` is
+    64 bits of the row as it is written and of all that decides what it means.
+    """
+
+    scope: Scope | None
+    row: Usage | Refusal
+    fingerprint: int | None = None
+
+
+class Known(NamedTuple):
+    """A row that was read before, told by its fingerprint alone: what it says is known already."""
+
+    position: int
+    fingerprint: int
+
+
 class Window(NamedTuple):
     """Half-open instants to read, `start <= usage_at < end`; None leaves that end open."""
 
@@ -86,13 +118,15 @@ class Window(NamedTuple):
 class World(NamedTuple):
     """What a source may use of the world around it.
 
-    `block` gives the secret in the Prefect Secret block of a name. Units: `timeout_seconds` is the
-    longest wait for one answer.
+    `currency` is what the source counts in where a row says nothing else; `networks` are the private
+    ones it may fetch from; `block` gives the secret in the Prefect Secret block of a name.
+    Units: `timeout_seconds` is the longest wait for one answer.
     """
 
     root: Path
     currency: str
     timeout_seconds: Decimal
+    networks: tuple[IPv4Network | IPv6Network, ...]
     block: Callable[[str], str]
 
 
@@ -105,7 +139,20 @@ class ReadsRows(Protocol):
         ...
 
 
-class Source(Protocol):
+class Readable(Protocol):
+    """What can be read: a source, or a batch that was pushed to one."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to read that it is worth a process of its own."""
+        ...
+
+    def read(self, window: Window, /) -> Iterator[Usage | Refusal]:
+        """Everything there is in a planned window, in its own order, in bounded memory."""
+        ...
+
+
+class Source(Readable, Protocol):
     """A configured cost tracker; a kind is one class in one file, listed in `chargeback.sources`.
 
     `contract` is how it delivers: `events` are rows with an id of their own, each delivered any
@@ -120,15 +167,20 @@ class Source(Protocol):
 
     def __init__(self, config: Any, world: World) -> None: ...
 
-    def plan(self, window: Window) -> Window:
+    def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
         ...
 
-    @property
-    def is_large(self) -> bool:
-        """Whether there is so much to read that it is worth a process of its own."""
-        ...
 
-    def read(self, window: Window) -> Iterator[Usage | Refusal]:
-        """Everything the tracker has in a planned window, in its own order, in bounded memory."""
+@runtime_checkable
+class SnapshotSource(Protocol):
+    """What a source of the contract `snapshots` has besides: its rows say which scope they belong to."""
+
+    def read_scopes(
+        self, window: Window, known: Sequence[int] = ()
+    ) -> Iterator[Scoped] | Iterator[Scoped | Known]:
+        """The same rows, each with its scope; what is named of a scope is all there is of it.
+
+        Rows whose fingerprints are in `known`, which is sorted, need not be read again.
+        """
         ...

@@ -5,7 +5,6 @@ ends, so it is asked for a day more and filtered again here. Owns no check on a 
 (`tracker_rows`) and no transport (`delivery`, `http_delivery`).
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
@@ -14,13 +13,13 @@ from typing import IO, Any, ClassVar
 
 import httpx
 
-from chargeback.errors import Invalid
 from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
 from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from chargeback.sources.csv_records import csv_rows
 from chargeback.sources.delivery import as_text, chunks_of, is_large_file, steady_file
 from chargeback.sources.http_delivery import fetched, shown
 from chargeback.sources.json_records import json_records
+from chargeback.sources.secret_names import named_secret
 from chargeback.sources.source_config import SourceConfig
 from chargeback.sources.tracker_checks import COLUMNS, checked, misfit
 from chargeback.sources.tracker_rows import TrackerRows
@@ -101,7 +100,7 @@ class CostTracker:
             return steady_file(self._world.root / self.config.path, self.config.path)
         url = httpx.URL(self.config.url or "").copy_merge_params(self._asked(window))
         media_types = _MEDIA_TYPES[self.config.form]
-        return fetched(url, self._headers(), media_types, float(self._world.timeout_seconds))
+        return fetched(url, self._headers(), media_types, self._world)
 
     def _asked(self, window: Window) -> dict[str, str]:
         """The query for everything in the window.
@@ -117,22 +116,11 @@ class CostTracker:
 
     def _headers(self) -> dict[str, str]:
         headers = {"accept": "application/json" if self.config.form == "json" else "text/csv"}
-        if self.config.token_env:
-            headers["authorization"] = f"Bearer {_token(self.config.token_env)}"
+        token = named_secret(self._world, self.config.token_env, self.config.token_block, "token")
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         return headers
 
 
 def _utc_date(instant: datetime) -> date:
     return instant.astimezone(UTC).date()
-
-
-def _token(variable: str) -> str:
-    """The secret, read where it is used, so that it stands in no configuration and no log."""
-    token = os.environ.get(variable, "").strip()
-    if not token or not (token.isascii() and token.isprintable()):
-        raise Invalid(
-            "token_missing",
-            f"The environment variable {variable} holds no token; "
-            "set it where flows run, or remove `token_env`.",
-        )
-    return token

@@ -5,7 +5,16 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from chargeback.sources.source_config import FileName, SourceConfig, VariableName, WebAddress
+from chargeback.sources.source_config import (
+    TOKEN_BLOCK,
+    TOKEN_ENV,
+    BlockName,
+    FileName,
+    SourceConfig,
+    VariableName,
+    WebAddress,
+    refuse_two_places,
+)
 
 
 class CostTrackerConfig(SourceConfig):
@@ -28,14 +37,14 @@ class CostTrackerConfig(SourceConfig):
         pattern=r"^[A-Za-z0-9_.:/-]{1,100}$",
         description="Key of the metadata whose value names an owner.",
     )
-    token_env: VariableName | None = Field(
-        None, description="Name of the environment variable that holds a bearer token."
-    )
+    token_env: VariableName | None = TOKEN_ENV
+    token_block: BlockName | None = TOKEN_BLOCK
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
         if (self.path is None) == (self.url is None):
             raise ValueError("give exactly one of `path` and `url`")
-        if self.token_env and self.url is None:
-            raise ValueError("`token_env` belongs to a `url`")
+        if (self.token_env or self.token_block) and self.url is None:
+            raise ValueError("`token_env` and `token_block` belong to a `url`")
+        refuse_two_places(self.token_env, self.token_block, "token")
         return self

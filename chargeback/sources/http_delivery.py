@@ -3,15 +3,19 @@
 Owns requests, redirects and what each failure means: only what a retry can cure is Unavailable.
 """
 
+import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import httpx
 
 from chargeback.errors import Invalid, Refused, Unavailable
+from chargeback.sources.addresses import Network, open_addresses
+from chargeback.sources.contract import World
 
 LARGEST_ANSWER_BYTES = 8 * 2**30
 LONGEST_ANSWER_SECONDS = 3600
@@ -23,19 +27,21 @@ _CURED_BY_WAITING = {408, 425, 429}
 
 @contextmanager
 def fetched(
-    url: httpx.URL, headers: Mapping[str, str], media_types: frozenset[str], timeout_seconds: float
+    url: httpx.URL, headers: Mapping[str, str], media_types: frozenset[str], world: World
 ) -> Iterator[IO[bytes]]:
     """The complete body of a successful answer to GET `url`, as a file at its beginning.
 
-    Units: `timeout_seconds` for each wait; the whole answer may take LONGEST_ANSWER_SECONDS.
+    Each wait may take the world's timeout, the whole answer LONGEST_ANSWER_SECONDS.
     """
     # It can hold a delivery of any size: beyond the first megabytes it lives on disk.
     with SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
         try:
-            with httpx.Client(timeout=timeout_seconds) as client:
-                _fetch(client, url, headers, media_types, file)
+            with httpx.Client(verify=_trust(), timeout=float(world.timeout_seconds)) as client:
+                _fetch(client, url, headers, media_types, file, world.networks)
         except httpx.TimeoutException:
-            raise _unavailable(url, f"did not answer within {timeout_seconds:g} seconds") from None
+            raise _unavailable(
+                url, f"did not answer within {world.timeout_seconds:f} seconds"
+            ) from None
         except (httpx.TransportError, httpx.DecodingError) as fault:
             raise _unavailable(url, f"broke off ({fault})") from fault
         except OSError as fault:
@@ -44,22 +50,29 @@ def fetched(
         yield file
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates trusted, read once: that takes longer than a page does."""
+    return httpx.create_ssl_context()
+
+
 def _fetch(
     client: httpx.Client,
     url: httpx.URL,
     headers: Mapping[str, str],
     media_types: frozenset[str],
     file: IO[bytes],
+    networks: Sequence[Network],
 ) -> None:
-    request = client.build_request("GET", url, headers=headers)
+    asked = url
     for _ in range(MOST_REDIRECTS + 1):
-        response = client.send(request, stream=True)
+        response = _sent(client, asked, headers, networks)
         try:
-            if response.next_request is None:
+            if not response.has_redirect_location:
                 _refuse_failure(response, url)
                 _refuse_media_type(response, url, media_types)
                 return _keep(response, url, file)
-            request = _same_origin(response.next_request, url)
+            asked = _same_origin(response, asked)
         finally:
             response.close()
     raise Invalid(
@@ -68,15 +81,43 @@ def _fetch(
     )
 
 
-def _same_origin(request: httpx.Request, url: httpx.URL) -> httpx.Request:
-    """The redirected request; to another origin it would carry the token and the trust with it."""
-    there, here = request.url, url
-    if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
+def _sent(
+    client: httpx.Client,
+    url: httpx.URL,
+    headers: Mapping[str, str],
+    networks: Sequence[Network],
+) -> httpx.Response:
+    """The answer of the first address of the host that takes a connection."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    *others, last = open_addresses(url.host, port, networks)
+    named = {**headers, "host": url.netloc.decode("ascii")}
+    for address in (*others, last):
+        request = client.build_request(
+            "GET",
+            url.copy_with(host=address),
+            headers=named,
+            extensions={"sni_hostname": url.raw_host.decode("ascii")},
+        )
+        try:
+            return client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if address == last:
+                raise
+    raise AssertionError("a host has an address, or finding it raises")
+
+
+def _same_origin(response: httpx.Response, url: httpx.URL) -> httpx.URL:
+    """Where the answer redirects to; to another origin it would carry the token and the trust with it."""
+    try:
+        there = url.join(response.headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        raise _unavailable(url, "redirects to what is no address") from None
+    if (there.scheme, there.host, there.port) != (url.scheme, url.host, url.port):
         raise Invalid(
             "source_redirects",
             f"{shown(url)} redirects to another host ({shown(there)}); correct `url`.",
         )
-    return request
+    return there
 
 
 def _refuse_failure(response: httpx.Response, url: httpx.URL) -> None:

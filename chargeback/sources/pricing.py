@@ -126,7 +126,11 @@ def _price(usage: Usage, pricing: Pricing, seen: Seen) -> Usage | Refusal:
             return _zero_cost(usage, pricing, seen)
         return _converted(usage, pricing)
     except Invalid as fault:
-        return refusal_of(usage, fault.code, fault.message)
+        refusal = refusal_of(usage, fault.code, fault.message)
+        if currency is None and pricing.source_currency != pricing.currency:
+            # Read again without one, it would be in its source's.
+            refusal.row["currency"] = pricing.currency
+        return refusal
 
 
 def _has_tokens(usage: Usage) -> bool:

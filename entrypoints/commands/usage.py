@@ -1,80 +1,17 @@
-"""What the commands about cost trackers and their usage do."""
+"""What the commands about usage do: read it, and decide about rows that were refused."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from chargeback.clock import now
-from chargeback.errors import Invalid
-from chargeback.ledger import intake, ledger_settings, usage_sources
-from chargeback.ledger.database import snapshot, transaction
+from chargeback.ledger import intake, usage_sources
+from chargeback.ledger.database import transaction
 from chargeback.ledger.sync import SyncCounts, window_of
 from chargeback.ledger.sync import sync as sync_one
-from chargeback.settings import settings
-from chargeback.sources import KINDS
 from entrypoints import showing
 from entrypoints.commands import asked
 from entrypoints.ledger_at_hand import ledger_at_hand
-from models.enums import SourceRole
-
-
-def add_source(
-    name: str, kind: str, role: str, given: Mapping[str, str | None], as_json: bool
-) -> int:
-    """Keep the source's configuration; a relative path that exists here is kept from the project's root."""
-    if kind not in KINDS:
-        raise Invalid(
-            "source_kind_unknown",
-            f"{kind!r} is no kind of cost tracker; there is: {', '.join(KINDS)}",
-        )
-    config = {key: value for key, value in given.items() if value is not None}
-    if "path" in config:
-        config["path"] = _kept_path(config["path"])
-    with ledger_at_hand(), transaction() as connection:
-        ledger_settings.check(connection)
-        has_changed = usage_sources.put(
-            connection, name, kind, SourceRole(role), config, asked.actor()
-        )
-    if as_json:
-        showing.print_json(
-            {"name": name, "kind": kind, "role": role, "config": config, "changed": has_changed}
-        )
-        return 0
-    already = f"Source {name} is configured so already; nothing changed."
-    showing.say(f"Source {name} is kept." if has_changed else already)
-    if "path" in config and not (file := settings().root / config["path"]).exists():
-        showing.say(f"There is no file {file} yet; put it there before you sync.", "yellow")
-    return 0
-
-
-def _kept_path(given: str) -> str:
-    """A path as it is kept: from the project's root where it lies below, else absolute."""
-    root = settings().root
-    here = Path(given).expanduser().absolute()
-    found = here if here.exists() or not (root / given).exists() else root / given
-    return str(found.relative_to(root)) if found.is_relative_to(root) else str(found)
-
-
-def list_sources(as_json: bool) -> int:
-    """Show the sources and how far each was read."""
-    with ledger_at_hand(), snapshot() as connection:
-        sources = usage_sources.sources(connection)
-    if as_json:
-        names = [
-            field.name for field in fields(usage_sources.KeptSource) if field.name != "source_id"
-        ]
-        showing.print_json([{name: getattr(source, name) for name in names} for source in sources])
-    elif not sources:
-        showing.say("There is no source yet; add one with `chargeback sources add`.")
-    else:
-        showing.table([
-            {"source": source.name, "kind": source.kind, "role": source.role.value,
-             "reads": source.config.get("path") or source.config.get("url"), "form": source.config.get("form"),
-             "read up to": f"{source.cursor_at:%Y-%m-%d %H:%M} UTC" if source.cursor_at else "never read"}
-            for source in sources
-        ])  # fmt: skip
-    return 0
+from entrypoints.secrets_at_hand import open_block
 
 
 def sync(source: str | None, period: str | None, as_json: bool, dry_run: bool = False) -> int:
@@ -96,7 +33,7 @@ def sync(source: str | None, period: str | None, as_json: bool, dry_run: bool = 
     elif not counts:
         showing.say("There is no source yet; add one with `chargeback sources add`.")
     else:
-        _show_counts(counts)
+        show_counts(counts)
         if dry_run:
             showing.say_dry_run()
     return 0
@@ -105,22 +42,35 @@ def sync(source: str | None, period: str | None, as_json: bool, dry_run: bool = 
 def _sync(name: str, window: Any, show: showing.Show) -> SyncCounts:
     show(f"Reading {name}", 0, None)
     return sync_one(
-        name, now(), window, lambda so_far: show(f"Reading {name}", so_far.received, None)
+        name,
+        now(),
+        window,
+        lambda so_far: show(f"Reading {name}", so_far.received, None),
+        open_block,
     )
 
 
-def _show_counts(counts: list[SyncCounts]) -> None:
+def show_counts(counts: list[SyncCounts]) -> None:
+    """Show what each source sent and what became of it."""
     showing.table([
         {"source": one.source, "received": one.received, "new": one.new, "already held": one.unchanged,
-         "changed": one.changed, "refused": one.quarantined,
+         "changed": one.changed, "taken back": one.reversed, "refused": one.quarantined, "waiting": one.waiting,
          "cost received": one.received_raw, "cost booked": one.new_cost}
         for one in counts
-    ], right=["received", "new", "already held", "changed", "refused", "cost received", "cost booked"])  # fmt: skip
-    if not any(one.new or one.changed or one.quarantined for one in counts):
+    ], right=["received", "new", "already held", "changed", "taken back", "refused", "waiting", "cost received",
+              "cost booked"])  # fmt: skip
+    if not any(
+        one.new or one.changed or one.reversed or one.quarantined or one.waiting for one in counts
+    ):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
         showing.say(
             f"{refused} rows were refused; `chargeback quarantine list` says why.", "yellow"
+        )
+    if waiting := sum(one.waiting for one in counts):
+        showing.say(
+            f"{waiting} rows of snapshots wait for a decision; `chargeback snapshots list` says why.",
+            "yellow",
         )
     for one in counts:
         for sentence in one.doubts:

@@ -19,11 +19,12 @@ SOURCES = App(
 def register(app: App) -> None:
     """Add these commands to the command line."""
     app.command(import_file, name="import", group=GROUP)
-    for command in (rules, teams, sync, withdraw):
+    for command in (rules, teams, sync, withdraw, push):
         app.command(command, group=GROUP)
     app.command(SOURCES)
     SOURCES.command(add_source, name="add")
     SOURCES.command(list_sources, name="list")
+    SOURCES.command(check_source, name="check")
     SOURCES.command(zero_cost, name="zero-cost")
 
 
@@ -59,41 +60,80 @@ def add_source(
     name: str,
     /,
     *,
-    form: Literal["json", "csv"],
     kind: str = "cost_tracker",
+    form: str | None = None,
     path: str | None = None,
     url: str | None = None,
-    role: Literal["allocate", "reconcile_only", "weights"] = "allocate",
+    role: Literal["allocate", "reconcile_only", "weights"] | None = None,
     owner_tag: str | None = None,
     token_env: str | None = None,
+    token_block: str | None = None,
     currency: str | None = None,
+    config: Path | None = None,
+    setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Add a cost tracker, or give it another configuration; the same again changes nothing.
 
+    Each kind has settings of its own, in the README's table of sources; the usual ones are options here.
+
     Args:
         name: What to call it: lower-case letters, digits, '-' and '_'.
-        form: What its export is written in.
         kind: What kind of cost tracker it is.
+        form: What its export is written in.
         path: The export's file.
-        url: The address of the export, instead of a file.
-        role: Whether its usage is billed, only compared, or gives weights for sharing.
-        owner_tag: Key of the metadata whose value names an owner.
-        token_env: Name of the environment variable that holds the address's bearer token.
+        url: The address, instead of a file.
+        role: Whether its usage is billed, only compared, or gives weights for sharing; without it, as its kind usually.
+        owner_tag: Key of the metadata or tag whose value names an owner.
+        token_env: Name of the environment variable that holds the address's token.
+        token_block: Name of the Prefect Secret block that holds it instead.
         currency: What its costs are in; without it, USD.
+        config: A YAML file with the source's settings.
+        setting: One more setting, as NAME=VALUE; may be given several times.
     """
-    from entrypoints.commands import usage
+    from entrypoints.commands import sources
 
-    config = {"path": path, "url": url, "form": form, "owner_tag": owner_tag,
-              "token_env": token_env, "currency": currency}  # fmt: skip
-    return usage.add_source(name, kind, role, config, as_json)
+    options = {"form": form, "path": path, "url": url, "owner_tag": owner_tag, "token_env": token_env,
+               "token_block": token_block, "currency": currency}  # fmt: skip
+    return sources.add(name, kind, role, sources.Given(options, config, setting or []), as_json)
+
+
+def check_source(name: str, /, *, as_json: AsJson = False) -> int:
+    """Try to read one cost tracker: its address, its secret, its first row; nothing is stored.
+
+    Args:
+        name: Name of the source.
+    """
+    from entrypoints.commands import sources
+
+    return sources.check(name, as_json)
+
+
+def push(
+    source: str,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Load usage from a file into a source of kind `push`; rows already held change nothing.
+
+    One record or CloudEvent per line, or a JSON list of them.
+
+    Args:
+        source: Name of the source.
+        file: The file, or - for what is piped in.
+    """
+    from entrypoints.commands import sources
+
+    return sources.push(source, file, as_json)
 
 
 def list_sources(*, as_json: AsJson = False) -> int:
     """Show the cost trackers and how far each was read."""
-    from entrypoints.commands import usage
+    from entrypoints.commands import sources
 
-    return usage.list_sources(as_json)
+    return sources.show(as_json)
 
 
 def sync(
@@ -131,7 +171,7 @@ def withdraw(
     """
     from entrypoints.commands import corrections
 
-    return corrections.withdraw(source, list(ids), reason, dry_run, as_json)
+    return corrections.withdraw(source, list(ids), reason, as_json, dry_run)
 
 
 def zero_cost(

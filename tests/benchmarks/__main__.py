@@ -1,6 +1,7 @@
 """`make bench`: every figure of the README, beside a floor measured in the same run.
 
-Options: `--records N` (default 1,000,000), `--teams N` (1,000), `--documents N` (1,000).
+Options: `--records N` (default 1,000,000), `--teams N` (1,000), `--documents N` (1,000), `--source-rows N`
+(200,000 for each kind of source).
 """
 
 import argparse
@@ -15,7 +16,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import documents, ledger
+from tests.benchmarks import documents, ledger, overhead, snapshots, sources
 from tests.postgres import Server
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--teams", type=int, default=1_000)
     parser.add_argument("--documents", type=int, default=1_000)
+    parser.add_argument("--source-rows", type=int, default=200_000)
     asked = parser.parse_args()
     table = Table("what", "seconds", "floor", "result", "goal", "", title=f"{os.cpu_count()} cores")
     are_met = True
@@ -37,10 +39,13 @@ def main() -> int:
             server = Server(Path(str(make_url(owner_url(Path(folder))).query["host"])))
             figures = [
                 *ledger.measure(server, Path(folder), asked.records, asked.teams),
+                *snapshots.measure(server, Path(folder), asked.records),
+                *sources.measure(server, Path(folder), asked.source_rows),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
             ]
         finally:
             stop_postgres(Path(folder))
+        figures += overhead.measure(Path(folder), asked.teams)
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
         table.add_row(

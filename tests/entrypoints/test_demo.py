@@ -58,17 +58,19 @@ def demo(module_home: Path) -> Demo:
 
 def test_the_first_run_bills_the_month(demo: Demo) -> None:
     assert "438 rows, 438 of them new" in demo.first
-    assert "Issued 3 invoices" in demo.first
+    assert "Read litellm: 1000 rows, 1000 of them new" in demo.first
+    assert "Issued 5 invoices" in demo.first
     assert "INV-20261101-0001 of team-etl is paid" in demo.first
-    assert "Overdue now: INV-20261101-0003" in demo.first
+    assert "Overdue now: INV-20261101-0004" in demo.first
     assert "The books tie out: all 14 invariants hold" in demo.first
 
 
 def test_a_second_run_changes_nothing_and_says_so(demo: Demo) -> None:
     assert "Nothing changed: the books are the same as before, to the last digit." in demo.second
     assert "438 rows, 0 of them new" in demo.second
-    assert "Published 3 documents as PDF, 0 of them new" in demo.second
-    assert "Published 13 report files, 0 of them new" in demo.second
+    assert "Read litellm: 1000 rows, 0 of them new" in demo.second
+    assert "Published 5 documents as PDF, 0 of them new" in demo.second
+    assert "Published 31 report files, 0 of them new" in demo.second
 
 
 def test_what_it_started_is_stopped(demo: Demo) -> None:
@@ -77,7 +79,7 @@ def test_what_it_started_is_stopped(demo: Demo) -> None:
 
 def test_the_month_reconciles_to_the_last_digit(demo: Demo) -> None:
     found = demo.json("reconcile", "2026-10")
-    (source,) = found["sources"]
+    source, litellm = found["sources"]
     assert (source["received_count"], source["received"]) == (438, "0.754318700000000002909")
     assert source["ledger"] == "0.754318700000000005"
     # 0.754318700000000002909 - 0.754318700000000005
@@ -88,6 +90,21 @@ def test_the_month_reconciles_to_the_last_digit(demo: Demo) -> None:
         "0",
     )
 
+    # Of 1,000 floats printed in full; beyond 18 decimals they hold 2.9868612850000001255428 less that.
+    assert (litellm["received_count"], litellm["received"]) == (1_000, "2.9868612850000001255428")
+    assert litellm["ledger"] == "2.986861285000000097"
+    assert litellm["residual"] == "0.0000000000000000285428"
+    assert (litellm["difference"], litellm["allocation_difference"]) == ("0", "0")
+
+
+def test_litellms_own_total_is_shown_beside_the_ledgers(demo: Demo) -> None:
+    _, _, comparison = demo.first.partition("LiteLLM's own table beside the ledger")
+    shown = [line.split() for line in comparison.splitlines()[3:8]]
+    assert [(line[-2], line[-1]) for line in shown if line] == [
+        ("1000", "2.9868612850000001255428"), ("1000", "2.986861285000000097"),
+        ("decimals", "0.0000000000000000285428"), ("0", "0"),
+    ]  # fmt: skip
+
 
 def test_one_invoice_is_paid_one_overdue_one_sent(demo: Demo) -> None:
     found = demo.json("status", "2026-10")
@@ -96,9 +113,12 @@ def test_one_invoice_is_paid_one_overdue_one_sent(demo: Demo) -> None:
         (one["team_id"], one["status"], one["due_date"], one["total"])
         for one in reversed(found["documents"])
     ] == [
-        ("team-etl", "paid", "2026-12-01", "0.21"),
-        ("team-search", "sent", "2026-12-01", "0.2"),
-        ("team-support", "overdue", "2026-11-15", "0.29"),
+        ("team-etl", "paid", "2026-12-01", "0.73"),
+        ("team-ml", "sent", "2026-12-01", "0.28"),
+        ("team-search", "sent", "2026-12-01", "0.87"),
+        # 1.61 and 21 % of it.
+        ("team-support", "overdue", "2026-11-15", "1.95"),
+        (None, "sent", "2026-12-01", "0.15"),
     ]
     assert (found["open_quarantine"], found["days_to_allocate"], found["not_allocated"]) == (
         0,
@@ -111,7 +131,7 @@ def test_one_invoice_is_paid_one_overdue_one_sent(demo: Demo) -> None:
 
 def test_every_path_it_prints_is_a_file(demo: Demo) -> None:
     printed = [Path(line.strip()) for line in demo.first.splitlines() if line.startswith("  /")]
-    assert [path.suffix for path in printed] == [".pdf", ".pdf", ".pdf", ".html"]
+    assert [path.suffix for path in printed] == [".pdf"] * 5 + [".html"]
     for path in printed:
         assert path.stat().st_size > 1000
 

@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 
+from chargeback.settings import settings
 from chargeback.sources import open_source
 from chargeback.sources.contract import Refusal, Source, Usage, Window
+from tests.postgres import Server
+from tests.sources import litellm_database
 from tests.sources.fake_tracker import FakeTracker, serving
 
 SAMPLE = Path("examples/cost_tracker_export.json").resolve()
 ALWAYS = Window(None, None)
 ReadFile = Callable[..., list[Usage | Refusal]]
+
+
+@pytest.fixture(autouse=True)
+def loopback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trackers of these tests are on this machine."""
+    monkeypatch.setenv("CHARGEBACK_PRIVATE_NETWORKS", "127.0.0.0/8, ::1/128")
+    settings.cache_clear()
 
 
 @pytest.fixture
@@ -50,3 +60,20 @@ def read_file(file_source: Callable[..., Source]) -> ReadFile:
         return list(file_source(content, form, **config).read(ALWAYS))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def litellm_template(postgres: Server) -> str:
+    """A database with LiteLLM's own schema, to copy from."""
+    return litellm_database.make_template(postgres)
+
+
+@pytest.fixture
+def litellm(
+    postgres: Server, litellm_template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A LiteLLM database without a row, whose address is in LITELLM_URL."""
+    name = postgres.create_database(litellm_template)
+    monkeypatch.setenv("LITELLM_URL", litellm_database.dsn(postgres, name))
+    yield name
+    postgres.drop_database(name)

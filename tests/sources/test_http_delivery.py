@@ -3,6 +3,7 @@
 import gzip
 import socket
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chargeback.sources.cost_tracker_config import CostTrackerConfig
 from tests.sources.conftest import ALWAYS
 from tests.sources.fake_tracker import Canned, FakeTracker, body_of, serving
 
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -25,7 +27,7 @@ def source_of(tracker: FakeTracker, **config: str) -> Source:
 
 def impatient(tracker: FakeTracker) -> CostTracker:
     config = CostTrackerConfig(url=tracker.url, form="json")
-    return CostTracker(config, World(Path(), "USD", Decimal("0.2"), str))
+    return CostTracker(config, World(Path(), "USD", Decimal("0.2"), LOOPBACK, str))
 
 
 def first_refused(source: Source) -> ChargebackError:
