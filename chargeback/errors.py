@@ -2,8 +2,12 @@
 
     ChargebackError
     ├── Refused       the business says no (HTTP 409, exit status 3)
+    ├── Unauthenticated  nobody we know asks (HTTP 401, exit status 3)
+    ├── Forbidden     who asks may not (HTTP 403, exit status 3)
     ├── NotFound      no such thing (HTTP 404, exit status 4)
     ├── Invalid       what was given cannot be right (HTTP 400, exit status 2)
+    │   ├── TooLarge          it is more than is taken at once (HTTP 413)
+    │   └── UnsupportedMedia  it is not in a form that is read (HTTP 415)
     └── Unavailable   the world failed; the only kind a retry can cure (HTTP 503, exit status 5)
 
 Each carries a stable `code` and one sentence that names the thing, the reason and the next step.
@@ -35,6 +39,20 @@ class Refused(ChargebackError):
     exit_status = 3
 
 
+class Unauthenticated(ChargebackError):
+    """Nobody we know asks: the token is missing, wrong, expired or revoked."""
+
+    http_status = 401
+    exit_status = 3
+
+
+class Forbidden(ChargebackError):
+    """Who asks is known, and may not do this."""
+
+    http_status = 403
+    exit_status = 3
+
+
 class NotFound(ChargebackError):
     """There is no such thing; the message says where to look."""
 
@@ -47,6 +65,18 @@ class Invalid(ChargebackError):
 
     http_status = 400
     exit_status = 2
+
+
+class TooLarge(Invalid):
+    """More was given than is taken at once; the message says how much is."""
+
+    http_status = 413
+
+
+class UnsupportedMedia(Invalid):
+    """What was given is not in a form that is read here; the message says which are."""
+
+    http_status = 415
 
 
 class Unavailable(ChargebackError):

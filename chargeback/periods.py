@@ -84,7 +84,7 @@ class Period:
         offset; an end named so is included. Any other time is the instant it is, and the period
         grows to the whole days around it.
         """
-        first, last = _bound(start, zone), _bound(end, zone)
+        first, last = bound(start, zone), bound(end, zone)
         backwards = first.instant and last.instant and last.instant <= first.instant
         end_day = last.day if last.is_day_start else last.day + ONE_DAY
         if backwards or end_day <= first.day:
@@ -131,7 +131,7 @@ class Period:
         return Period(self.start - (self.end - self.start), self.start)
 
 
-class _Bound(NamedTuple):
+class Bound(NamedTuple):
     """What one end of a period says: a named day, or an instant and the day it falls in."""
 
     day: date
@@ -144,17 +144,18 @@ class _Bound(NamedTuple):
         return self.instant is None
 
 
-def _bound(text: str, zone: ZoneInfo) -> _Bound:
+def bound(text: str, zone: ZoneInfo) -> Bound:
+    """What one end of a period, as people write it, says."""
     if _DAY.fullmatch(text):
-        return _Bound(parse_day(text))
+        return Bound(parse_day(text))
     written = as_written(text)
     if written.time() == time.min or written.time() >= _LAST_SECOND:
-        return _Bound(written.date())
+        return Bound(written.date())
     instant = written.astimezone(UTC)
     day = day_of(instant, zone)
     is_day_start = instant == first_instant(day, zone)
     is_last_second = instant + timedelta(seconds=1) >= first_instant(day + ONE_DAY, zone)
-    return _Bound(day, instant, is_day_start, is_day_start or is_last_second)
+    return Bound(day, instant, is_day_start, is_day_start or is_last_second)
 
 
 def _months_later(day: date, months: int) -> date:

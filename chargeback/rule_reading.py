@@ -27,23 +27,9 @@ LARGEST_PRIORITY = 1_000_000
 LAST_STAGE = 9
 _TYPES: Final = tuple(kind for kind in RuleType if kind is not RuleType.UNATTRIBUTED)
 _FIELDS: Final = (
-    "rule_id",
-    "name",
-    "description",
-    "rule_type",
-    "enabled",
-    "team_id",
-    "user_ids",
-    "entity_ids",
-    "split_percentages",
-    "driver",
-    "stage",
-    "priority",
-    "valid_from",
-    "valid_to",
-    "match",
-    "allocation_metadata",
-)
+    "rule_id", "name", "description", "rule_type", "enabled", "team_id", "user_ids", "entity_ids",
+    "split_percentages", "driver", "stage", "priority", "valid_from", "valid_to", "match", "allocation_metadata",
+)  # fmt: skip
 _MATCH_FIELDS: Final = ("user_ids", "agent_ids", "account_ids", "resource_types")
 
 

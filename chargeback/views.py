@@ -6,12 +6,16 @@ Units: amounts in the document's currency; `exact` and `cost` unrounded, the oth
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.money import exact_sum
 from chargeback.periods import Period
 from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
+
+# An amount of 20 digits per 10⁻¹⁸ units still has a price.
+_PRICE = Context(prec=80)
+_PRICE_UNIT = Decimal(1).scaleb(-18)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class LineView:
         """Printed amount per unit at 18 decimals; 0 where there is no quantity."""
         if not self.quantity:
             return Decimal(0)
-        return (self.amount / self.quantity).quantize(Decimal(1).scaleb(-18))
+        return _PRICE.divide(self.amount, self.quantity).quantize(_PRICE_UNIT, context=_PRICE)
 
 
 @dataclass(frozen=True)

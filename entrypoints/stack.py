@@ -1,4 +1,4 @@
-"""The embedded stack: Postgres, the Prefect server and a worker, started together and stopped together.
+"""The embedded stack: Postgres, the Prefect server, the API and a worker, started together and stopped together.
 
 Owns their order and their supervision. What is configured from outside (`CHARGEBACK_DATABASE_URL`,
 `PREFECT_API_URL`) is used and not started. One stack per home: whoever comes second uses the first's.
@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 
 from chargeback.errors import Refused
-from chargeback.ledger import database
+from chargeback.ledger import database, ledger_settings
 from chargeback.settings import settings
-from entrypoints import postgres, prefect_server
+from entrypoints import api_process, postgres, prefect_server
 from entrypoints.children import Child, end_leftovers
 from entrypoints.claim import Say, claim_or_wait, interruptible, read_state, state_file
 from entrypoints.deploying import Deploying
@@ -141,10 +141,17 @@ class Stack:
 
 @contextlib.contextmanager
 def running(
-    home: Path, *, with_worker: bool = True, deploy: bool = True, say: Say = lambda _: None
+    home: Path,
+    *,
+    with_worker: bool = True,
+    with_api: bool = False,
+    deploy: bool = True,
+    migrate: bool = True,
+    say: Say = lambda _: None,
 ) -> Iterator[Stack]:
     """A running stack for the time of the block: the one that runs already, or one of our own.
 
+    The API is part of a stack that is there to stay, and not of one that a command starts for its own work.
     Rerun: what an earlier, killed stack left behind is ended or recovered first; deployments that did
     not change are not deployed again.
     Raises Unavailable, with the end of the log, when a part does not start.
@@ -157,23 +164,43 @@ def running(
     with claim, interruptible() as stopping:
         stack = Stack(home, _own_api_url(), say, is_ours=True)
         try:
-            _start(stack, say, with_worker=with_worker, deploy=deploy)
+            _start(
+                stack,
+                say,
+                with_worker=with_worker,
+                with_api=with_api,
+                deploy=deploy,
+                migrate=migrate,
+            )
             yield stack
         finally:
             stopping()
             _stop(stack)
 
 
-def up() -> int:
-    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status."""
+def up(*, is_worker_only: bool = False) -> int:
+    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status.
+
+    A worker alone deploys nothing and leaves the schema as it is. Raises Refused where there is nothing to work for.
+    """
     say = partial(print, flush=True)
-    with contextlib.suppress(KeyboardInterrupt), running(settings().home, say=say) as stack:
+    if is_worker_only:
+        _refuse_nothing_to_work_for()
+    is_whole = not is_worker_only
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        running(
+            settings().home, with_api=is_whole, deploy=is_whole, migrate=is_whole, say=say
+        ) as stack,
+    ):
         if not stack.is_ours:
             raise Refused(
                 "already_running",
                 f"a stack is already running for {stack.home}, its Prefect at {stack.prefect_ui_url}; "
-                "stop that one first, or set CHARGEBACK_HOME and CHARGEBACK_PREFECT_PORT for another",
+                "stop that one first, or set CHARGEBACK_HOME, CHARGEBACK_API_PORT and CHARGEBACK_PREFECT_PORT "
+                "for another",
             )
+        say(f"API        {api_process.api_url()}/docs")
         say(f"Prefect    {stack.prefect_ui_url}")
         say(f"Ledger     {prefect_server.without_password(stack.database_url)}")
         say(f"Logs       {stack.home / 'logs'}")
@@ -185,11 +212,32 @@ def up() -> int:
     return 0
 
 
-def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:
+def _refuse_nothing_to_work_for() -> None:
+    missing = [
+        name
+        for name, value in (
+            ("CHARGEBACK_DATABASE_URL", settings().database_url),
+            ("PREFECT_API_URL", settings().prefect_api_url),
+        )
+        if value is None
+    ]
+    if missing:
+        raise Refused(
+            "nothing_to_work_for",
+            f"a worker alone needs a ledger and a Prefect server, and {' and '.join(missing)} is not set; "
+            "set it, or run `chargeback up` for all in one",
+        )
+
+
+def _start(
+    stack: Stack, say: Say, *, with_worker: bool, with_api: bool, deploy: bool, migrate: bool
+) -> None:
     if end_leftovers(stack.home):
         say("Ended what an earlier stack left running")
     if stack.has_prefect_server:
         prefect_server.refuse_taken_port(settings().prefect_port, "CHARGEBACK_PREFECT_PORT")
+    if with_api:
+        prefect_server.refuse_taken_port(settings().api_port, "CHARGEBACK_API_PORT")
     if stack.has_postgres:
         say("Starting Postgres")
         start_postgres(stack.home)
@@ -199,8 +247,14 @@ def _start(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:
                 f"Postgres keeps its data in {place}: its user cannot pass the folders above {stack.home}"
             )
     server = _start_server(stack, say)
-    database.upgrade(_migration_url(stack.home))
+    if migrate:
+        database.upgrade(_migration_url(stack.home))
+    with database.transaction(stack.database_url) as connection:
+        ledger_settings.tell(connection, "stack")
+    api = _start_api(stack, say) if with_api else None
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
+    if api is not None:
+        say(api_process.wait_until_serving(api))
     _start_worker(stack, say, with_worker=with_worker, deploy=deploy)
     stack.save()
 
@@ -215,6 +269,14 @@ def _start_server(stack: Stack, say: Say) -> Child | None:
     stack.children.append(server)
     server.start()
     return server
+
+
+def _start_api(stack: Stack, say: Say) -> Child:
+    say("Starting the API")
+    api = api_process.api(stack.home, stack.environment)
+    stack.children.append(api)
+    api.start()
+    return api
 
 
 def _start_worker(stack: Stack, say: Say, *, with_worker: bool, deploy: bool) -> None:

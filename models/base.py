@@ -38,7 +38,9 @@ _WORDS = (
     enums.QuarantineState,
     enums.RuleType,
     enums.Scope,
+    enums.SnapshotState,
     enums.SourceRole,
+    enums.TokenRole,
     enums.ZeroCost,
 )
 

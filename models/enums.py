@@ -105,9 +105,26 @@ class QuarantineState(StrEnum):
     REPLACED = "replaced"
 
 
+class TokenRole(StrEnum):
+    """What a token lets its holder do: everything; run, but make no rules; see one team."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
 class DeliveryState(StrEnum):
     """Where a message stands: it waits or is tried again, it went out, or nobody will take it."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
+
+
+class SnapshotState(StrEnum):
+    """Where a snapshot that was refused whole stands."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPLACED = "replaced"

@@ -1,5 +1,6 @@
 """Which cell is in which pool."""
 
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -14,3 +15,5 @@ class PoolCell(Base):
     pool_id: Mapped[int] = mapped_column(index=True)
     team_id: Mapped[str | None]
     user_id: Mapped[str | None]
+
+    __table_args__ = (Index("cells_of_team", "team_id"), Index("cells_of_user", "user_id"))

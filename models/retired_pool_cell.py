@@ -11,6 +11,6 @@ class RetiredPoolCell(Base):
     __tablename__ = "retired_pool_cells"
 
     pool_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    cell_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
     team_id: Mapped[str | None]
     user_id: Mapped[str | None]

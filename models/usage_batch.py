@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, text
+from sqlalchemy import ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -18,3 +18,13 @@ class UsageBatch(Base):
     delivery: Mapped[str]
     opened_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     sealed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "one_open_batch",
+            "source_id",
+            "delivery",
+            unique=True,
+            postgresql_where=text("sealed_at IS NULL"),
+        ),
+    )

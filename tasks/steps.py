@@ -14,7 +14,7 @@ from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
 from chargeback.errors import Unavailable
-from chargeback.ledger import runs
+from chargeback.ledger import audit, runs
 from chargeback.ledger.database import transaction
 
 P = ParamSpec("P")
@@ -70,7 +70,8 @@ def _journalled(name: str, work: Callable[[], R]) -> R:
             int(task_run.run_count or 1),
         )  # fmt: skip
     try:
-        counts = work()
+        with audit.within(str(run_id)):
+            counts = work()
     except Exception as error:
         # Where the ledger itself failed the journal cannot be written, and why the step failed must not be lost.
         with suppress(Unavailable), transaction() as connection:
@@ -78,5 +79,13 @@ def _journalled(name: str, work: Callable[[], R]) -> R:
         raise
     with transaction() as connection:
         runs.end_step(connection, step_id, counts)
-    log.info("step.done step=%s %s", name, " ".join(f"{k}={v}" for k, v in counts.items()))
+    log.info("step.done step=%s %s", name, " ".join(_told(counts)))
     return counts
+
+
+def _told(counts: Mapping[str, Any]) -> list[str]:
+    """Counts for the log; of a long list only its length."""
+    return [
+        f"{name}={value if not isinstance(value, list) or len(value) <= 5 else len(value)}"
+        for name, value in counts.items()
+    ]

@@ -18,6 +18,7 @@ from chargeback.ledger.classification import classify
 from chargeback.ledger.database import transaction
 from chargeback.ledger.drivers import drivers_of
 from chargeback.ledger.inputs import input_digests
+from chargeback.ledger.open_batches import seal_all
 from chargeback.ledger.passing import later_stages, pass_on
 from chargeback.ledger.pools import insert_pools, lock_drafts, remove_stale
 from chargeback.ledger.rulebook import KeptRule, kept_rules
@@ -59,11 +60,14 @@ def allocate(
 ) -> AllocationCounts:
     """Bring every day in `start <= day < end` up to date, a calendar month per transaction.
 
+    Open batches are sealed first, so that what was posted until now takes part.
     `say` hears the month, how many months are done and how many there are.
     Rerun: days with nothing new are untouched; the counts say so.
     """
     with transaction() as connection:
         ledger_settings.check(connection)
+    seal_all()
+    with transaction() as connection:
         days = days_to_allocate(connection, start, end)
     months = [list(month) for _, month in groupby(days, key=lambda day: (day.year, day.month))]
     counts = AllocationCounts()

@@ -13,8 +13,10 @@ from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
 from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
 
 
-def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceView]:
-    """These documents whole, in the order of their ids."""
+def views(
+    connection: Connection, invoice_ids: Sequence[int], *, with_annex: bool = True
+) -> list[InvoiceView]:
+    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what."""
     ids = {"ids": list(invoice_ids)}
     rows = connection.execute(
         text("""
@@ -32,7 +34,7 @@ def views(connection: Connection, invoice_ids: Sequence[int]) -> list[InvoiceVie
         ids,
     ):
         lines[line.invoice_id].append(_line(line))
-    annexes = _annexes(connection, ids)
+    annexes = _annexes(connection, ids) if with_annex else {}
     return [_view(row, lines[row.invoice_id], annexes.get(row.invoice_id, [])) for row in rows]
 
 
@@ -145,6 +147,33 @@ def rows(
          "team": team_id, "user": user_id, "status": status and status.value, "kind": kind and kind.value},
     )  # fmt: skip
     return [row_of(row) for row in found]
+
+
+def published_ids(
+    connection: Connection, period: Period, first: str | None = None, last: str | None = None
+) -> list[int]:
+    """The documents of the period that have a PDF, in the order of their ids: all, or from number to number."""
+    return [row.invoice_id for row in _published(connection, period, first, last)]
+
+
+def published_numbers(connection: Connection, period: Period) -> list[str]:
+    """The numbers of the same, in the same order."""
+    return [row.number for row in _published(connection, period, None, None)]
+
+
+def _published(
+    connection: Connection, period: Period, first: str | None, last: str | None
+) -> Sequence[Any]:
+    return connection.execute(
+        text("""SELECT invoice_id, number FROM invoices
+                WHERE period_start >= :start AND period_end <= :end
+                  AND (CAST(:first AS text) IS NULL
+                    OR invoice_id >= (SELECT invoice_id FROM invoices WHERE number = :first))
+                  AND (CAST(:last AS text) IS NULL
+                    OR invoice_id <= (SELECT invoice_id FROM invoices WHERE number = :last))
+                  AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),
+        {"start": period.start, "end": period.end, "first": first, "last": last},
+    ).all()
 
 
 def row_of(row: Any) -> InvoiceRow:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback.errors import NotFound, Refused
-from chargeback.ledger import audit, rulebook
+from chargeback.ledger import appearance, audit, rulebook
 from chargeback.payer import Payer
 from chargeback.payers_file import PayersFile, as_mapping
 
@@ -110,7 +110,8 @@ def _put_members(
     ):
         held[team].append(tuple(found))
     changed = [team for team in given if sorted(held[team]) != wanted[team]]
-    rulebook.appear(connection, "users", [member[0] for team in changed for member in wanted[team]])
+    named = [member[0] for team in changed for member in wanted[team]]
+    appearance.appear(connection, "user", named, actor, "named in a payers file")
     connection.execute(
         text("DELETE FROM memberships WHERE team_id = ANY (:teams)"), {"teams": changed}
     )
@@ -167,7 +168,8 @@ def _put_owners(
             if held == wanted:
                 continue
             changed += 1
-            rulebook.appear(connection, "teams", [team for team, _, _ in wanted])
+            named = [team for team, _, _ in wanted]
+            appearance.appear(connection, "team", named, actor, "named in a payers file")
             connection.execute(
                 text("DELETE FROM ownerships WHERE kind = :kind AND key = :key"),
                 {"kind": kind.value, "key": key},
@@ -203,6 +205,12 @@ def teams(connection: Connection) -> list[Any]:
     )
 
 
+def appear(connection: Connection, payer: Payer, actor: str = "api") -> None:
+    """A payer first seen in a request is there from then on."""
+    appearance.appear(connection, "team", [payer.team_id], actor, "named in a request")
+    appearance.appear(connection, "user", [payer.user_id], actor, "named in a request")
+
+
 def check_known(connection: Connection, payer: Payer) -> None:
     """Raises NotFound for a team or user never seen, with the nearest name there is."""
     for table, key, payer_id in (
@@ -219,7 +227,7 @@ def check_known(connection: Connection, payer: Payer) -> None:
             raise NotFound(
                 f"{key.removesuffix('_id')}_not_found",
                 f"{key.removesuffix('_id')} {payer_id!r} was never seen in usage, a rule or an import; "
-                f"check the name ({_nearest(rulebook.registered(connection, table), payer_id)})",
+                f"check the name ({_nearest(appearance.registered(connection, table), payer_id)})",
             )
 
 

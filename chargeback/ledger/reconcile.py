@@ -33,9 +33,10 @@ class Tally(NamedTuple):
 class SourceReconciliation:
     """What one source delivered for the period and where it is now; every amount exact.
 
-    `received`: as sent, without what was delivered before. A row refused first and booked later counts
-    once, where it was booked. Rows refused without a day that can be read may be of any period: they are
-    in `received`, `quarantined` and `waived` of each, and `undated` says how much of these they are.
+    `received`: as sent, without what was delivered before; posts that lie in an open batch count with the rest.
+    A row refused first and booked later counts once, where it was booked. Rows refused without a day that can be
+    read may be of any period: they are in `received`, `quarantined` and `waived` of each, and `undated` says how
+    much of these they are.
     What came in another currency counts at the rate it entered at, and only what was booked of it: what was refused
     is told in its own currency (`foreign`). `repriced` is what our own rates add to what the source says costs nothing.
     `reversed`: what was taken back of what was booked before, because it changed or was withdrawn.
@@ -217,7 +218,8 @@ _CAME_IN = f"(usage_date IS NULL OR ({_IN_DAYS}))"
 # Of a refused row only what is in the ledger's own currency can be added to the others.
 _OURS = "CASE WHEN currency IS NULL THEN coalesce(raw_cost, 0) ELSE 0 END"
 
-# Each row says how much of what; a source without any has one row that says nothing.
+# Each row says how much of what; a source without any has one row that says nothing. What lies in open
+# batches was received and is in the ledger, but in no manifest, cell or pool yet.
 _TALLIES = text(f"""
     SELECT s.name, s.role, what, sum(rows), sum(amount)
     FROM usage_sources s LEFT JOIN (
@@ -246,6 +248,12 @@ _TALLIES = text(f"""
         UNION ALL
         SELECT source_id, 'not_allocated', record_count, cost FROM usage_cells c
         WHERE {_IN_DAYS} AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = c.cell_id)
+        UNION ALL
+        SELECT source_id, w.what, record_count, w.amount
+        FROM usage_batches JOIN usage_records USING (batch_id, source_id) CROSS JOIN LATERAL (VALUES
+            ('received', cost + residual), ('ledger', cost), ('residual', residual), ('not_allocated', cost)
+        ) w (what, amount)
+        WHERE sealed_at IS NULL AND {_IN_DAYS}
         UNION ALL
         SELECT p.source_id, 'allocated', 1, a.cost FROM allocations a JOIN cost_pools p USING (pool_id)
         WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}

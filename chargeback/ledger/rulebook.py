@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from chargeback import chains, rules
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit
+from chargeback.ledger.appearance import appear, registered
 from chargeback.rule import SPLITS, Driver, Rule
 from chargeback.rules import Receiver
 from models.enums import RuleType, SourceRole
@@ -132,6 +133,7 @@ def write(connection: Connection, rule: Rule, actor: str) -> Change:
         if _content(held.rule) == _content(rule):
             return Change(held)
     made = _insert(connection, replace(rule, version=len(versions) + 1), actor)
+    _register(connection, made, actor)
     action = "rule.changed" if held and not held.rule.is_closing else "rule.created"
     before = _as_json(held.rule) if held else None
     entry = audit.Entry(actor, action, "rule", rule.rule_id, before, _as_json(made.rule))
@@ -142,6 +144,15 @@ def _content(rule: Rule) -> Rule:
     """What makes two versions the same rule; the ledger does not keep the order of percentages."""
     percentages = tuple(sorted(rule.split_percentages))
     return replace(rule, key=None, version=1, split_percentages=percentages)
+
+
+def locked(connection: Connection, rule_id: str) -> KeptRule:
+    """The rule's newest version, which nobody else changes until commit. Raises NotFound."""
+    _lock(connection)
+    for kept in current_rules(connection):
+        if kept.rule.rule_id == rule_id:
+            return kept
+    raise NotFound("rule_not_found", f"there is no rule {rule_id!r}; `chargeback rules` lists them")
 
 
 def close(connection: Connection, rule_id: str, actor: str, reason: str | None = None) -> None:
@@ -177,7 +188,6 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     if rule.rule_type in SPLITS:
         teams, users = registered(connection, "teams"), registered(connection, "users")
         receivers = rules.receivers(rule, teams, users)
-    _register(connection, rule, receivers)
     columns = _as_json(rule)
     columns["receivers"] = json.dumps([[r.team_id, r.user_id, str(r.weight)] for r in receivers])
     for name in ("split_percentages", "metadata"):
@@ -193,28 +203,13 @@ def _insert(connection: Connection, rule: Rule, actor: str) -> KeptRule:
     return KeptRule(replace(rule, key=key), receivers)
 
 
-def registered(connection: Connection, payers: str) -> frozenset[str]:
-    """The ids of all `teams` or all `users`."""
-    column = {"teams": "team_id", "users": "user_id"}[payers]
-    return frozenset(connection.execute(text(f"SELECT {column} FROM {payers}")).scalars())  # noqa: S608
-
-
-def _register(connection: Connection, rule: Rule, receivers: Iterable[Receiver]) -> None:
-    """A team or user first seen in a rule appears."""
-    appear(connection, "teams", {rule.team_id, *(r.team_id for r in receivers)})
-    appear(connection, "users", {*rule.criteria.user_ids, *(r.user_id for r in receivers)})
-
-
-def appear(connection: Connection, payers: str, ids: Iterable[str | None]) -> None:
-    """Add the `teams` or `users` not seen before; in order, so that nobody waits in a circle."""
-    column = {"teams": "team_id", "users": "user_id"}[payers]
-    connection.execute(
-        text(f"""INSERT INTO {payers} ({column}, name)
-                 SELECT id, id FROM unnest(CAST(:ids AS text[])) id
-                 WHERE NOT EXISTS (SELECT FROM {payers} p WHERE p.{column} = id)
-                 ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING"""),  # noqa: S608
-        {"ids": sorted({one for one in ids if one is not None})},
-    )
+def _register(connection: Connection, made: KeptRule, actor: str) -> None:
+    """Whoever a rule names appears."""
+    rule, reason = made.rule, f"named by rule {made.rule.rule_id}"
+    teams = [rule.team_id, *(r.team_id for r in made.receivers)]
+    users = [*rule.criteria.user_ids, *(r.user_id for r in made.receivers)]
+    appear(connection, "team", teams, actor, reason)
+    appear(connection, "user", users, actor, reason)
 
 
 def _check_driver(connection: Connection, rule: Rule) -> None:

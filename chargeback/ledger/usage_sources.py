@@ -8,10 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chargeback.errors import Invalid, NotFound
+from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import audit
 from chargeback.sources import open_source, refuse_role
 from models.enums import SourceRole, ZeroCost
+
+# The source that usage is posted to: nobody configures it and nothing reads it.
+PUSHED = "api"
 
 _COLUMNS = "source_id, name, kind, role, config, cursor_at, zero_cost"
 
@@ -32,8 +35,10 @@ class KeptSource:
 
 
 def sources(connection: Connection) -> list[KeptSource]:
-    """All of them, by name."""
-    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM usage_sources ORDER BY name"))  # noqa: S608
+    """Those that can be read, by name."""
+    rows = connection.execute(
+        text(f"SELECT {_COLUMNS} FROM usage_sources WHERE name <> '{PUSHED}' ORDER BY name")  # noqa: S608
+    )
     return [
         KeptSource(i, n, k, SourceRole(r), c, at, ZeroCost(z) if z else None)
         for i, n, k, r, c, at, z in rows
@@ -73,6 +78,11 @@ def put(
         raise Invalid(
             "source_name_invalid",
             f"{name!r} cannot name a source; use lower-case letters, digits, '-' and '_'",
+        )
+    if name == PUSHED:
+        raise Refused(
+            "source_name_taken",
+            f"{PUSHED!r} is the source that usage is posted to over HTTP; choose another name",
         )
     open_source(kind, config)
     refuse_role(kind, role.value)

@@ -7,6 +7,7 @@ from chargeback.documents import wording
 from chargeback.errors import Invalid
 from chargeback.ledger import ledger_settings, reallocation, withdrawal
 from chargeback.ledger.database import transaction
+from chargeback.ledger.invoices import plain
 from chargeback.periods import Period
 from chargeback.settings import settings
 from entrypoints import showing
@@ -54,7 +55,7 @@ def _show_moved(moved: reallocation.Reallocated, title: str) -> None:
     ], right=numbers, title=title)  # fmt: skip
 
 
-def withdraw(source: str, ids: list[str], reason: str, dry_run: bool, as_json: bool) -> int:
+def withdraw(source: str, ids: list[str], reason: str, as_json: bool, dry_run: bool = False) -> int:
     """Take rows back by their ids."""
     if not ids:
         raise Invalid(
@@ -65,14 +66,14 @@ def withdraw(source: str, ids: list[str], reason: str, dry_run: bool, as_json: b
         taken = withdrawal.withdraw(connection, source, ids, reason, asked.actor())
     if as_json:
         said = {"dry_run": True} if dry_run else {}
-        showing.print_json(
-            {"source": source, "withdrawn": taken.count, "raw_cost": taken.raw_cost, **said}
-        )
-    elif taken.count:
+        counts = {"withdrawn": taken.count, "raw_cost": plain(taken.raw_cost)}
+        showing.print_json({"source": source, **counts, **said})
+        return 0
+    if taken.count:
         cost = f"{wording.exact(taken.raw_cost)} {settings().currency}"
         showing.say(f"{taken.count} rows of {source} are taken back, {cost} in all.")
     else:
         showing.say("They were taken back already; nothing changed.")
-    if dry_run and not as_json:
+    if dry_run:
         showing.say_dry_run()
     return 0

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from chargeback.documents import wording
 from chargeback.driver_reading import written
 from chargeback.errors import Invalid, NotFound, Unavailable
-from chargeback.ledger import payers, rulebook
+from chargeback.ledger import audit, payers, rulebook
 from chargeback.ledger.database import rehearsal, snapshot, transaction
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.previews import Preview, preview
@@ -25,14 +25,14 @@ from entrypoints.commands.asked import actor
 from entrypoints.ledger_at_hand import ledger_at_hand
 
 
-def import_file(file: Path, as_json: bool, dry_run: bool = False) -> int:
+def import_file(file: Path, reason: str | None, as_json: bool, dry_run: bool = False) -> int:
     """Make what the file names so, all of it or nothing, and tell what unbilled cost that moves."""
     checked = read(content_of(file), str(file))
 
     def change(connection: Connection) -> payers.ImportCounts:
         return payers.import_file(connection, checked, actor())
 
-    with ledger_at_hand():
+    with ledger_at_hand(), audit.within(reason=reason):
         moved = _moved_by(change)
         with rehearsal() if dry_run else transaction() as connection:
             counts = asdict(change(connection))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from entrypoints.typed.parameters import AsJson, DryRun
+from entrypoints.typed.parameters import AsJson, DryRun, Reason
 
 GROUP = Group("What comes in", sort_key=2)
 SOURCES = App(
@@ -28,7 +28,9 @@ def register(app: App) -> None:
     SOURCES.command(zero_cost, name="zero-cost")
 
 
-def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = False) -> int:
+def import_file(
+    file: Path, /, *, reason: Reason = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
     """Load payers and rules: teams, users, members, owners and allocation rules.
 
     What the file names is made so, what it does not name stays. Importing it again changes nothing.
@@ -39,7 +41,7 @@ def import_file(file: Path, /, *, dry_run: DryRun = False, as_json: AsJson = Fal
     """
     from entrypoints.commands import payers
 
-    return payers.import_file(file, as_json, dry_run)
+    return payers.import_file(file, reason, as_json, dry_run)
 
 
 def rules(*, as_json: AsJson = False) -> int:
@@ -171,7 +173,7 @@ def withdraw(
     """
     from entrypoints.commands import corrections
 
-    return corrections.withdraw(source, list(ids), reason, dry_run, as_json)
+    return corrections.withdraw(source, list(ids), reason, as_json, dry_run)
 
 
 def zero_cost(

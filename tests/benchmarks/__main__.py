@@ -1,7 +1,8 @@
 """`make bench`: every figure of the README, beside a floor measured in the same run.
 
-Options: `--records N` (default 1,000,000), `--teams N` (1,000), `--documents N` (1,000), `--source-rows N`
-(200,000 for each kind of source).
+Options: `--records N` (default 1,000,000; 10000000 is the size that the API's questions are promised for),
+`--teams N` (1,000), `--documents N` (1,000), `--posts N` (16,000), `--rows N` (200,000) of a posted batch,
+`--source-rows N` (200,000 for each kind of source).
 """
 
 import argparse
@@ -16,7 +17,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import documents, ledger, sources
+from tests.benchmarks import api, documents, ledger, overhead, snapshots, sources
 from tests.postgres import Server
 
 
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--teams", type=int, default=1_000)
     parser.add_argument("--documents", type=int, default=1_000)
+    parser.add_argument("--posts", type=int, default=16_000)
+    parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--source-rows", type=int, default=200_000)
     asked = parser.parse_args()
     table = Table("what", "seconds", "floor", "result", "goal", "", title=f"{os.cpu_count()} cores")
@@ -39,11 +42,14 @@ def main() -> int:
             server = Server(Path(str(make_url(owner_url(Path(folder))).query["host"])))
             figures = [
                 *ledger.measure(server, Path(folder), asked.records, asked.teams),
+                *snapshots.measure(server, Path(folder), asked.records),
+                *api.measure(server, asked.posts, asked.rows),
                 *sources.measure(server, Path(folder), asked.source_rows),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
             ]
         finally:
             stop_postgres(Path(folder))
+        figures += overhead.measure(Path(folder), asked.teams)
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
         table.add_row(

@@ -201,7 +201,7 @@ def test_the_overview_tells_what_nobody_owns_and_which_owners_would_clear_it() -
 
 def test_an_overview_of_cost_that_all_has_owners_says_nothing_of_it() -> None:
     whole = unowned(cost=Decimal(0), keyless=Decimal(0), groups=(), owners=())
-    assert "Nobody" not in Page(overview(OCTOBER, [], whole)).text
+    assert "Without owner" not in Page(overview(OCTOBER, [], whole)).text
 
 
 def test_what_a_team_pays_for_in_the_end_is_told() -> None:

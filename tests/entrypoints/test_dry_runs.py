@@ -101,6 +101,11 @@ def test_a_sync_counts_what_it_would_load(ledger: Ledger, rehearse: Rehearse) ->
     assert (said["new"], said["dry_run"]) == (438, True)
 
 
+def test_a_withdrawal_says_what_it_would_take_back(books: Books, rehearse: Rehearse) -> None:
+    said = rehearse("withdraw", "u-1", "--source", "tracker", "--reason", "a test")
+    assert (said["withdrawn"], said["raw_cost"]) == (1, "4")
+
+
 def test_an_allocation_says_who_would_bear_what(books: Books, rehearse: Rehearse) -> None:
     said = rehearse("allocate", "2026-10")["preview"]
     assert (said["cost"], said["days"]) == ("5", 2)

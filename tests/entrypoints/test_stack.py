@@ -15,7 +15,7 @@ import pytest
 
 from chargeback.errors import Refused, Unavailable
 from chargeback.settings import settings
-from entrypoints import children
+from entrypoints import children, prefect_server
 from entrypoints.children import Child, end_leftovers
 from entrypoints.claim import claim_or_wait, interruptible
 from entrypoints.prefect_server import refuse_taken_port, without_password
@@ -194,3 +194,15 @@ def test_sigterm_stops_in_order_and_stopping_is_not_interrupted() -> None:
 def test_no_password_is_ever_shown() -> None:
     shown = without_password("postgresql+psycopg2://app:se:c@ret@db.example:5432/ledger")
     assert shown == "postgresql+psycopg2://app@db.example:5432/ledger"
+
+
+def test_a_prefect_server_that_asks_who_one_is_tells_its_password_to_its_own_only(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "boss:s3cret")
+    settings.cache_clear()
+    told = Stack(home, "http://127.0.0.1:4200/api", print, is_ours=True).environment
+    assert told["PREFECT_API_AUTH_STRING"] == "boss:s3cret"
+    assert "s3cret" not in repr(settings())
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "ana:own")
+    assert prefect_server.authentication() == {"PREFECT_API_AUTH_STRING": "ana:own"}

@@ -187,3 +187,23 @@ def test_verify_tells_of_a_conversion_that_does_not_tie(
     )
     with snapshot() as connection:
         assert {one.invariant for one in verify(connection)} == invariants
+
+
+def test_a_record_that_moved_over_a_months_end_leaves_at_the_old_months_rate(books: Books) -> None:
+    """2 EUR billed in October at 1.1 turn out to be of November: 2.2 go back as late usage, 2.4 are November's."""
+    books.exchange(EUR, ("2026-11", "EUR", "1.2"))
+    books.use("search", "ana", "2", "2026-10-31", currency="EUR", external_id="a")
+    books.use("search", "ana", "10", "2026-10-31", external_id="b").bill()
+    books.use("search", "ana", "2", "2026-11-01", currency="EUR", external_id="a").allocate(
+        "2026-11"
+    )
+    assert [(r[2], r[3], r[7]) for r in records(books) if r[0] == "a"] == [
+        (1, Decimal("2.2"), Decimal("1.1")),
+        (-1, Decimal("-2.2"), Decimal("1.1")),
+        (1, Decimal("2.4"), Decimal("1.2")),
+    ]
+    assert books.total_by_payer() == {("search", "ana"): 10}
+    assert books.total_by_payer("2026-11") == {("search", "ana"): Decimal("2.4")}
+    (number,) = books.bill("2026-11", "2026-12-01")
+    assert books.view(number).total == Decimal("0.20")
+    assert found().difference == found("2026-11").difference == 0

@@ -1,0 +1,25 @@
+"""The API: notes of usage, open batches, and who may call."""
+
+from pathlib import Path
+
+from alembic import op
+
+from chargeback.ledger.database import run_script
+
+revision = "2026_11_22_api"
+down_revision = "2026_11_22_operations"
+branch_labels = None
+depends_on = None
+
+SQL = Path(__file__).resolve().parent.parent / "sql"
+
+
+def upgrade() -> None:
+    """Add the tables, then what guards them."""
+    for part in ("api", "tokens"):
+        run_script(op.get_bind(), SQL / f"2026_11_22_{part}.sql")
+
+
+def downgrade() -> None:
+    """Refuse: a ledger is never taken apart."""
+    raise RuntimeError("this migration cannot be undone; restore a backup instead")
