@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from chargeback.quoting import quoted
-from chargeback.settings import settings
 from chargeback.sources.contract import Refusal, Source, Usage, Window
 
 TRIED_DAYS = 2
@@ -19,8 +18,11 @@ class Trial(NamedTuple):
     sentence: str
 
 
-def tried(source: Source, as_of: datetime) -> Trial:
-    """What the source answers for the last days, as far as its first row. Raises what reading raises."""
+def tried(source: Source, currency: str, as_of: datetime) -> Trial:
+    """What the source answers for the last days, as far as its first row. Raises what reading raises.
+
+    Units: costs are in `currency` where a row says nothing else.
+    """
     window = source.plan(Window(as_of - timedelta(days=TRIED_DAYS), as_of))
     with closing(_rows(source, window)) as rows:
         first = next(rows, None)
@@ -31,7 +33,7 @@ def tried(source: Source, as_of: datetime) -> Trial:
     return Trial(
         first,
         f"it answers; the first row is {quoted(first.external_id)} of {first.usage_at:%Y-%m-%d %H:%M} UTC, "
-        f"{first.cost:f} {first.currency or settings().currency}.",
+        f"{first.cost:f} {first.currency or currency}.",
     )
 
 

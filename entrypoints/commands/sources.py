@@ -17,7 +17,7 @@ from chargeback.ledger import ledger_settings, usage_sources
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.sync import take
 from chargeback.settings import settings
-from chargeback.sources import open_source, source_class
+from chargeback.sources import currency_of, open_source, source_class
 from chargeback.sources.contract import Refusal
 from chargeback.sources.delivery import as_text, steady_file
 from chargeback.sources.push import Batch, Push
@@ -142,7 +142,8 @@ def check(name: str, as_json: bool) -> int:
     with ledger_at_hand():
         with snapshot() as connection:
             kept = usage_sources.find(connection, name)
-        trial = tried(open_source(kept.kind, kept.config, open_block), now())
+        source = open_source(kept.kind, kept.config, open_block)
+        trial = tried(source, currency_of(kept.kind, kept.config), now())
     if as_json:
         showing.print_json(
             {"name": name, "ok": not isinstance(trial.first, Refusal), "seen": trial.sentence}

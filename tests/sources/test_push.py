@@ -132,7 +132,7 @@ def test_a_currency_is_kept_where_it_is_another_than_the_sources() -> None:
     """A ledger in USD, a source that counts in EUR: the record in USD must not be taken for EUR."""
     source = open_source("push", {"currency": "EUR"})
     assert isinstance(source, Push)
-    found = [source.usage(1, RECORD | {"currency": code}) for code in ("EUR", "USD")]
+    found = [source.usage(1, RECORD | {"quantity": 1, "currency": code}) for code in ("EUR", "USD")]
     assert [usage.currency for usage in found] == [None, "USD"]
 
 

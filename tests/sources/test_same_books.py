@@ -134,7 +134,7 @@ def tracker(
                     "litellm_http",
                     SourceRole.ALLOCATE,
                     {"url": web.url, "page_rows": 10, **since},
-                    60,
+                    30,
                 )
             case "opencost":
                 web = stack.enter_context(answering(allocations))

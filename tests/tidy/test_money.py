@@ -12,7 +12,6 @@ from tests.tidy.source import ROOT, modules, shown, tree
 MEASURES = {
     "chargeback/documents": "points on paper",
     "chargeback/sources/http_delivery.py": "seconds to wait",
-    "chargeback/sources/cost_tracker.py": "seconds to wait",
 }
 MONEY_PATH = [
     path
