@@ -43,8 +43,8 @@ def expected(deployed: Deployed) -> dict[str, str]:
     """What the ledger says after a month that nobody disturbed."""
     with deployed.killed.round() as undisturbed:
         assert (
-            deployed.ended(deployed.start("monthly-billing", MONTH, undisturbed))["name"]
-            == "Completed"
+            deployed.ended(deployed.start("monthly-billing", MONTH, undisturbed))["type"]
+            == "COMPLETED"
         )
         return said(undisturbed)
 
