@@ -44,7 +44,7 @@ def test_a_person_invoices_a_team_from_the_form_and_retries_the_run(
     ledger = deployed.killed.url("ledger")
     usage_sync = deployed.deployment("usage-sync")["id"]
     sync = deployed.ask("POST", f"/deployments/{usage_sync}/create_flow_run", {}).json()["id"]
-    assert deployed.ended(sync)["name"] == "Completed"
+    assert deployed.ended(sync)["type"] == "COMPLETED"
 
     page.goto(f"{ui}/deployments/deployment/{deployed.deployment('invoice-on-demand')['id']}/run")
     fields = page.locator("textarea")
@@ -57,7 +57,7 @@ def test_a_person_invoices_a_team_from_the_form_and_retries_the_run(
     run_id = wait_for(lambda: next((str(run["id"]) for run in deployed.runs_of("invoice-on-demand")
                                     if run["parameters"].get("team") == "team-search"
                                     and not run["job_variables"]), None))  # fmt: skip
-    assert deployed.ended(run_id)["name"] == "Completed"
+    assert deployed.ended(run_id)["type"] == "COMPLETED"
     page.goto(f"{ui}/runs/flow-run/{run_id}")
     page.get_by_text("Completed").first.wait_for()
     page.get_by_text("invoice-on-demand team-search 2026-10").first.wait_for()
@@ -77,5 +77,5 @@ def test_a_person_invoices_a_team_from_the_form_and_retries_the_run(
     page.get_by_role("button", name="Retry").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     wait_for(lambda: deployed.run(run_id)["run_count"] == 2)
-    assert deployed.ended(run_id)["name"] == "Completed"
+    assert deployed.ended(run_id)["type"] == "COMPLETED"
     assert facts(ledger) == before

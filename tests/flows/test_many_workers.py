@@ -43,8 +43,8 @@ def expected(deployed: Deployed) -> dict[str, str]:
     """What the ledger says after a month that nobody disturbed."""
     with deployed.killed.round() as undisturbed:
         assert (
-            deployed.ended(deployed.start("monthly-billing", MONTH, undisturbed))["name"]
-            == "Completed"
+            deployed.ended(deployed.start("monthly-billing", MONTH, undisturbed))["type"]
+            == "COMPLETED"
         )
         return said(undisturbed)
 
@@ -90,7 +90,7 @@ def test_a_run_whose_process_is_killed_begins_again_by_itself(
     process_of(run).kill()
     tracker.gate.set()
     wait_for(lambda: deployed.run(run).get("run_count") == 2)
-    assert deployed.ended(run)["name"] == "Completed"
+    assert deployed.ended(run)["type"] == "COMPLETED"
     assert_billed_once(round_, expected)
 
 
@@ -104,7 +104,7 @@ def test_a_prefect_server_started_again_in_the_middle_loses_nothing(
     wait_for(lambda: bool(deployed.killed.stack.mend()))
     wait_for(lambda: get(deployed.api, "/health"))
     tracker.gate.set()
-    assert deployed.ended(run)["name"] == "Completed"
+    assert deployed.ended(run)["type"] == "COMPLETED"
     round_.assert_whole(expected)
 
 
@@ -161,7 +161,7 @@ def test_a_run_of_a_lost_machine_is_crashed_and_ends_on_another(
         kill_machine(pid)
         tracker.gate.set()
         wait_for(lambda: deployed.run(run).get("run_count") == 2, GIVEN_UP_SECONDS)
-        assert deployed.ended(run)["name"] == "Completed"
+        assert deployed.ended(run)["type"] == "COMPLETED"
     deployed.killed.stack.mend()
     assert_billed_once(round_, expected)
 
@@ -183,7 +183,7 @@ def test_a_paused_machine_that_wakes_after_another_took_over_does_no_harm(
             os.kill(pid, signal.SIGSTOP)
         tracker.gate.set()
         wait_for(lambda: deployed.run(run).get("run_count") == 2, GIVEN_UP_SECONDS)
-        assert deployed.ended(run)["name"] == "Completed"
+        assert deployed.ended(run)["type"] == "COMPLETED"
         round_.assert_whole(expected)
         for pid in (paused.pid, worker):
             os.kill(pid, signal.SIGCONT)
@@ -202,5 +202,5 @@ def test_two_workers_share_the_runs_of_one_pool(
             deployed.start("monthly-billing", MONTH, round_, CHARGEBACK_DOCUMENTS_PER_RUN="1")
             for _ in range(4)
         ]
-        assert {deployed.ended(run)["name"] for run in runs} == {"Completed"}
+        assert {deployed.ended(run)["type"] for run in runs} == {"COMPLETED"}
     round_.assert_whole(expected)

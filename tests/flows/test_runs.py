@@ -85,7 +85,7 @@ def test_an_invoice_on_demand_is_made_once_and_read_by_the_runs_id(
 ) -> None:
     """Also: the form of usage-sync offers the sources there are, once they were read."""
     sync = deployed.start("usage-sync", {}, round_)
-    assert deployed.ended(sync)["name"] == "Completed"
+    assert deployed.ended(sync)["type"] == "COMPLETED"
     offered = deployed.deployment("usage-sync")["parameter_openapi_schema"]["properties"]["source"]
     assert offered["enum"] == ["all", "cost-tracker"]
     parameters = {"team": "team-search", **MONTH}
@@ -96,7 +96,7 @@ def test_an_invoice_on_demand_is_made_once_and_read_by_the_runs_id(
     print(f"end to end in {(datetime.now(UTC) - begun).total_seconds():.1f} s")
     again = deployed.create("invoice-on-demand", parameters, round_, key=f"{round_.name}-1")
     assert (first.status_code, again.status_code, again.json()["id"]) == (201, 200, run)
-    assert ended["name"] == "Completed"
+    assert ended["type"] == "COMPLETED"
     ((number, total),) = rows(
         round_,
         f"SELECT counts ->> 'number', counts ->> 'total' FROM billing_runs WHERE run_id = '{run}'",
@@ -108,7 +108,7 @@ def test_an_invoice_on_demand_is_made_once_and_read_by_the_runs_id(
     assert deployed.run(run)["name"] == "invoice-on-demand team-search 2026-10"
     before = round_.facts()
     deployed.retry(run)
-    assert deployed.ended(run)["name"] == "Completed"
+    assert deployed.ended(run)["type"] == "COMPLETED"
     assert deployed.run(run)["run_count"] == 2
     assert round_.facts() == before
 
@@ -117,7 +117,7 @@ def test_a_month_tells_what_came_of_it_and_emits_its_events(
     deployed: Deployed, round_: Round
 ) -> None:
     run = deployed.start("monthly-billing", MONTH, round_, CHARGEBACK_DOCUMENTS_PER_RUN="1")
-    assert deployed.ended(run)["name"] == "Completed"
+    assert deployed.ended(run)["type"] == "COMPLETED"
     numbers = [row[0] for row in rows(round_, "SELECT number FROM invoices ORDER BY number")]
     page = deployed.page(run, "monthly-billing")
     assert f"{len(numbers)} invoices issued, dated 2026-11-01" in page
@@ -191,7 +191,7 @@ def test_drafts_wait_for_a_person_who_approves_these_and_no_others(
     answer = {"run_input": {"decision": "approve", "decided_by": "Ana", "note": "as budgeted"}}
     assert deployed.ask("POST", f"/flow_runs/{run}/resume", answer).json()["status"] == "ACCEPT"
     wait_for(lambda: deployed.state(run).get("type") != "PAUSED")
-    assert deployed.ended(run)["name"] == "Completed"
+    assert deployed.ended(run)["type"] == "COMPLETED"
     assert set(statuses(round_)) == {"sent"}
     ((decision, by, note, run_id),) = rows(
         round_, "SELECT decision, decided_by, note, run_id::text FROM approvals"
@@ -225,7 +225,7 @@ def test_a_schedule_set_a_minute_ahead_fires_and_bills(
         return None
 
     run = wait_for(scheduled)
-    assert deployed.ended(run["id"], 240)["name"] == "Completed"
+    assert deployed.ended(run["id"], 240)["type"] == "COMPLETED"
     with snapshot(deployed.killed.url("ledger")) as connection:
         billed = connection.execute(text("SELECT status FROM invoices")).scalars().all()
     assert billed
