@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check format lint types bench fuzz lock clean
+.PHONY: help demo test up check format lint types prove bench fuzz lock clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ lint: $(VENV)/dev.stamp  ## Look for mistakes in the source
 
 types: $(VENV)/dev.stamp  ## Check the types
 	@$(BIN)/mypy
+
+prove: $(VENV)/dev.stamp  ## Run the tests that take minutes: machines lost, paused and given up
+	@$(BIN)/python -m pytest --prove -m prove
 
 bench: $(VENV)/dev.stamp  ## Measure speed beside floors measured in the same run
 	@$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -13,10 +13,11 @@ def public_id(*parts: str | None) -> UUID:
     Each part is preceded by its length in bytes, so ("ab", "c") and ("a", "bc") differ, and so do
     an empty part and one that is missing.
     """
-    return UUID(bytes=sha256(b"".join(map(_with_length, parts))).digest()[:16])
+    return UUID(bytes=sha256(b"".join(map(length_prefixed, parts))).digest()[:16])
 
 
-def _with_length(part: str | None) -> bytes:
+def length_prefixed(part: str | None) -> bytes:
+    """A part as it is hashed: ids that begin with the same parts are hashed from the same beginning."""
     if part is None:
         return b"-:"
     encoded = part.encode()

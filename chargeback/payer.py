@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chargeback.errors import Invalid
 from models.enums import Scope
 
 
@@ -27,3 +28,13 @@ class Payer:
             Scope.ALL: "all payers",
         }
         return names[self.scope]
+
+
+def billed(team_id: str | None, user_id: str | None, *, everybody: bool) -> Payer:
+    """Whom a person asked to bill. Raises Invalid where that is nobody, or both somebody and everybody."""
+    if everybody == bool(team_id or user_id):
+        raise Invalid(
+            "payer_missing",
+            "say whom to bill: a team, a user or both for one payer, or everybody alone for all together",
+        )
+    return Payer(team_id or None, user_id or None)

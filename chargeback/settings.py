@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."
     )
+    snapshot_fall_percent: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=100,
+        description="How far rows or cost of a snapshot may fall; one that fell so far waits for a person.",
+    )
     unattributed_team: str | None = Field(
         None,
         description="Team that is billed for usage without owner; none: it stays unattributed.",
@@ -128,6 +134,25 @@ class Settings(BaseSettings):
     )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
+    )
+    documents_per_run: int = Field(
+        1000, ge=1, le=100_000, description="Documents that one run draws; more are cut into runs."
+    )
+    pool_runs: int = Field(
+        16, ge=1, le=1000, description="Flow runs at once on all workers of the pool together."
+    )
+    public_url: str | None = Field(
+        None,
+        description="Where people reach the HTTP API, for links to PDFs; none: this machine's port.",
+    )
+    retention_months: int = Field(
+        0,
+        ge=0,
+        le=1200,
+        description="Full months of usage records kept in Postgres; 0: all of them.",
+    )
+    retention_form: Literal["csv", "parquet"] = Field(
+        "csv", description="What archived usage is written as; parquet needs the extra `parquet`."
     )
     source_timeout_seconds: Decimal = Field(
         Decimal(30), gt=0, description="Longest wait for a cost tracker's answer."

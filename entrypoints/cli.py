@@ -18,7 +18,16 @@ from pydantic import ValidationError
 
 from chargeback.errors import ChargebackError, Invalid
 from chargeback.settings import settings
-from entrypoints.typed import access, billing, books, installation, quarantine, rates, usage
+from entrypoints.typed import (
+    access,
+    billing,
+    books,
+    installation,
+    quarantine,
+    rates,
+    snapshots,
+    usage,
+)
 
 BUG, INVALID, INTERRUPTED = 1, 2, 130
 
@@ -40,7 +49,7 @@ app = App(
 app.group_commands = Group("Help", sort_key=8)
 app.meta.suppress_keyboard_interrupt = False
 app.meta.group_parameters = Group("Options", sort_key=9)
-for group in (installation, usage, quarantine, rates, billing, books, access):
+for group in (installation, usage, quarantine, snapshots, rates, billing, books, access):
     group.register(app)
 
 

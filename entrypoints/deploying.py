@@ -26,12 +26,14 @@ DEPLOY_SECONDS = 300
 class Deploying:
     """One deployment of prefect.yaml under way, or none where the server already has it."""
 
-    def __init__(self, home: Path, api_url: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path, api_url: str, environment: Mapping[str, str], *, is_forced: bool = False
+    ) -> None:
         self._stamp = home / "run" / "deployed"
         self._log = home / "logs" / "deploy.log"
         self._digest = _digest(api_url)
         self._process: subprocess.Popen[bytes] | None = None
-        if not self._is_done(api_url):
+        if is_forced or not self._is_done(api_url):
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
@@ -66,6 +68,7 @@ class Deploying:
                 "deploy_failed",
                 f"the flows of prefect.yaml could not be deployed; the end of {self._log}:\n{tail(self._log)}",
             )
+        self._stamp.parent.mkdir(parents=True, exist_ok=True)
         self._stamp.write_text(self._digest, encoding="utf-8")
         return True
 
@@ -101,9 +104,10 @@ def _digest(api_url: str) -> str:
     digest = hashlib.sha256(f"{api_url} {root} {importlib.metadata.version('prefect')}".encode())
     sources = [
         path
-        for folder in ("flows", "models", "chargeback")
+        for folder in ("flows", "models", "chargeback", "entrypoints")
         for path in (root / folder).rglob("*.py")
     ]
     for path in [root / "prefect.yaml", *sorted(sources)]:
         digest.update(path.read_bytes())
+    digest.update(f"{settings().pool_runs}".encode())
     return digest.hexdigest()

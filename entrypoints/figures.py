@@ -202,6 +202,11 @@ def _show_runs(found: Standing) -> None:
          "steps": run.step_count, **({"error": run.error} if has_error else {})}
         for run in found.recent_runs
     ], right=["seconds", "steps"], title="Last runs")  # fmt: skip
+    newest = found.recent_runs[0]
+    for sentence in newest.said if found.period else ():
+        showing.say(f"  {newest.flow}: {sentence}")
+    for sentence in newest.for_a_person:
+        showing.say(f"  {newest.flow} needs a person: {sentence}", "yellow")
 
 
 def _waiting(found: Standing) -> list[tuple[str, str]]:

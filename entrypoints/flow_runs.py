@@ -214,7 +214,14 @@ WORDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
         "Writing the reports",
         lambda c: f"Published {c['published']} report files, {c['new']} of them new",
     ),
-    "reconcile_period": ("Reconciling", lambda _: "Reconciled what came in with what became of it"),
+    "cut_documents": ("Counting the documents", lambda c: f"{c['documents']} documents to draw"),
+    "look_at_drafts": (
+        "Looking at the drafts",
+        lambda c: f"{c['drafts']} drafts, {c['total']} in all, wait for approval",
+    ),
+    "approve_drafts": ("Issuing the invoices", lambda c: f"Issued {c['issued']} invoices"),
+    "reject_drafts": ("Rejecting the drafts", lambda c: f"{c['rejected']} drafts are rejected"),
+    "look_at_period": ("Reconciling", lambda _: "Reconciled what came in with what became of it"),
     "verify_books": ("Verifying the books", lambda _: "Verified: the books tie out"),
 }
 """What each step is called while it runs, and what is said of its counts when it is done."""

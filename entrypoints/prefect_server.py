@@ -1,5 +1,6 @@
 """The Prefect server and worker as the stack runs them: their commands, environment and readiness."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -50,6 +51,8 @@ def environment(home: Path, api_url: str, database_url: str) -> dict[str, str]:
         # The smallest allowed; a run that misses three of them has lost its process.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # What our own code says belongs to what is seen of a run.
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "chargeback",
         # What the server answers while its Postgres is down; a flow waits for it as for the ledger's.
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         **authentication(),
@@ -92,7 +95,10 @@ def worker(home: Path, base: Mapping[str, str]) -> Child:
     """A worker of the pool `chargeback`: each flow run is a process of its own on this machine."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     command += ["--type", "process", "--install-policy", "never"]
-    command += ["--name", f"chargeback-{socket.gethostname()}"]
+    # Two homes on one machine are two workers, so each has a name of its own.
+    mark = hashlib.sha256(str(home).encode()).hexdigest()[:6]
+    command += ["--name", f"chargeback-{socket.gethostname()}-{mark}"]
+    # Without --limit: a worker that has one dies of a run that is retried while it still holds its place.
     # Prefect's workers all use <temporary folder>/runner_storage: whoever made it shuts other users out.
     temporary = home / "tmp"
     # What killed runs left there.
@@ -117,11 +123,22 @@ def refuse_taken_port(port: int, setting: str) -> None:
 
 def get(api_url: str, path: str) -> Any:
     """What the Prefect API answers to a GET, read from JSON; None when it does not answer or says no."""
+    return _ask("GET", api_url, path, None)
+
+
+def post(api_url: str, path: str, body: Mapping[str, Any]) -> Any:
+    """The same for a POST."""
+    return _ask("POST", api_url, path, body)
+
+
+def _ask(method: str, api_url: str, path: str, body: Mapping[str, Any] | None) -> Any:
     user, _, password = authentication().get("PREFECT_API_AUTH_STRING", "").partition(":")
     key = os.environ.get("PREFECT_API_KEY")
     try:
-        answer = httpx.get(
+        answer = httpx.request(
+            method,
             api_url + path,
+            json=body,
             auth=(user, password) if user else None,
             headers={"Authorization": f"Bearer {key}"} if key and not user else None,
             timeout=10,

@@ -15,8 +15,8 @@ _BEFORE = {
     "Late": "Waiting for a worker",
     "Pending": "The worker starts the run",
 }
-# That sources were looked up says nothing that reading them does not say.
-_UNTOLD = ("list_sources",)
+# That sources or documents were looked up says nothing that working on them does not say.
+_UNTOLD = ("list_sources", "cut_documents")
 
 
 @contextmanager

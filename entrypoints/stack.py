@@ -146,6 +146,7 @@ def running(
     with_worker: bool = True,
     with_api: bool = False,
     deploy: bool = True,
+    migrate: bool = True,
     say: Say = lambda _: None,
 ) -> Iterator[Stack]:
     """A running stack for the time of the block: the one that runs already, or one of our own.
@@ -163,18 +164,35 @@ def running(
     with claim, interruptible() as stopping:
         stack = Stack(home, _own_api_url(), say, is_ours=True)
         try:
-            _start(stack, say, with_worker=with_worker, with_api=with_api, deploy=deploy)
+            _start(
+                stack,
+                say,
+                with_worker=with_worker,
+                with_api=with_api,
+                deploy=deploy,
+                migrate=migrate,
+            )
             yield stack
         finally:
             stopping()
             _stop(stack)
 
 
-def up() -> int:
-    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status."""
+def up(*, is_worker_only: bool = False) -> int:
+    """Keep the stack running until Ctrl-C or SIGTERM, mending it; the exit status.
+
+    A worker alone deploys nothing and leaves the schema as it is. Raises Refused where there is nothing to work for.
+    """
     say = partial(print, flush=True)
-    whole = running(settings().home, with_api=True, say=say)
-    with contextlib.suppress(KeyboardInterrupt), whole as stack:
+    if is_worker_only:
+        _refuse_nothing_to_work_for()
+    is_whole = not is_worker_only
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        running(
+            settings().home, with_api=is_whole, deploy=is_whole, migrate=is_whole, say=say
+        ) as stack,
+    ):
         if not stack.is_ours:
             raise Refused(
                 "already_running",
@@ -182,7 +200,8 @@ def up() -> int:
                 "stop that one first, or set CHARGEBACK_HOME, CHARGEBACK_API_PORT and CHARGEBACK_PREFECT_PORT "
                 "for another",
             )
-        say(f"API        {api_process.api_url()}/docs")
+        if is_whole:
+            say(f"API        {api_process.api_url()}/docs")
         say(f"Prefect    {stack.prefect_ui_url}")
         say(f"Ledger     {prefect_server.without_password(stack.database_url)}")
         say(f"Logs       {stack.home / 'logs'}")
@@ -194,7 +213,26 @@ def up() -> int:
     return 0
 
 
-def _start(stack: Stack, say: Say, *, with_worker: bool, with_api: bool, deploy: bool) -> None:
+def _refuse_nothing_to_work_for() -> None:
+    missing = [
+        name
+        for name, value in (
+            ("CHARGEBACK_DATABASE_URL", settings().database_url),
+            ("PREFECT_API_URL", settings().prefect_api_url),
+        )
+        if value is None
+    ]
+    if missing:
+        raise Refused(
+            "nothing_to_work_for",
+            f"a worker alone needs a ledger and a Prefect server, and {' and '.join(missing)} is not set; "
+            "set it, or run `chargeback up` for all in one",
+        )
+
+
+def _start(
+    stack: Stack, say: Say, *, with_worker: bool, with_api: bool, deploy: bool, migrate: bool
+) -> None:
     if end_leftovers(stack.home):
         say("Ended what an earlier stack left running")
     if stack.has_prefect_server:
@@ -210,9 +248,10 @@ def _start(stack: Stack, say: Say, *, with_worker: bool, with_api: bool, deploy:
                 f"Postgres keeps its data in {place}: its user cannot pass the folders above {stack.home}"
             )
     server = _start_server(stack, say)
-    database.upgrade(_migration_url(stack.home))
-    with database.transaction(stack.database_url) as connection:
-        ledger_settings.tell(connection, "stack")
+    if migrate:
+        database.upgrade(_migration_url(stack.home))
+        with database.transaction(stack.database_url) as connection:
+            ledger_settings.tell(connection, "stack")
     api = _start_api(stack, say) if with_api else None
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
     if api is not None:

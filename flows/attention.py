@@ -2,10 +2,10 @@
 though it ties out. Owns the tables; the figures are the tasks'.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.recording import Record, show_table
+from flows.recording import Record
 from tasks.find_unattributed import find_unattributed
 
 
@@ -19,27 +19,49 @@ def show_unattributed(record: Record, period: str) -> None:
         f"{found['cost']} of {found['whole']} {unit} of {period} has no owner; naming {len(found['owners'])} owners "
         f"clears {found['cleared']}: see `chargeback unattributed {period}`"
     )
-    show_table("unattributed", found["groups"], f"Cost of {period} that nobody owns, in {unit}.")
-    show_table(
+    record.show("unattributed", f"Cost of {period} that nobody owns, in {unit}.", found["groups"])
+    record.show(
         "owners-to-name",
-        found["owners"],
         f"The shortest list of owners that would clear most of it, in {unit}.",
+        found["owners"],
     )
 
 
 def show_reconciliation(record: Record, period: str, reconciliation: Mapping[str, Any]) -> None:
     """Tables of what came in and where it went, of other currencies, and of what somebody should look at."""
-    show_table(
-        "reconciliation", reconciliation["sources"], f"What came in for {period} and where it went."
+    record.show(
+        "reconciliation",
+        f"What came in for {period} and where it went, exactly.",
+        _reconciled(reconciliation["sources"]),
     )
-    show_table(
+    record.show(
         "other-currencies",
-        reconciliation["foreign"],
         f"What came in other currencies for {period}.",
+        reconciliation["foreign"],
     )
     doubts = reconciliation["doubts"]
-    show_table("drift", doubts["drift"], "Days on which a source says another total than we hold.")
-    show_table("twins", doubts["twins"]["pairs"], "Calls that look recorded twice; all are booked.")
-    show_table("free-usage", doubts["free"], "Usage with tokens that costs nothing.")
+    record.show("drift", "Days on which a source says another total than we hold.", doubts["drift"])
+    record.show(
+        "twins", "Calls that look recorded twice; all are booked.", doubts["twins"]["pairs"]
+    )
+    record.show("free-usage", "Usage with tokens that costs nothing.", doubts["free"])
     for sentence in doubts["sentences"]:
         record.need_a_person(sentence)
+
+
+# What came in on one side, what became of it on the other; a source is a column.
+_FIGURES = {
+    "received": "came in", "ledger": "in the ledger", "residual": "beyond 18 decimals", "quarantined": "refused",
+    "waived": "waived", "difference": "difference", "invoiced": "on issued invoices", "on_drafts": "on drafts",
+    "not_yet_invoiced": "not yet on issued invoices", "written_off": "written off", "unattributed": "borne by nobody",
+    "not_allocated": "not allocated", "allocation_difference": "difference in allocation",
+}  # fmt: skip
+
+
+def _reconciled(sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if not sources:
+        return []
+    return [
+        {"what": words, **{source["source"]: source[name] for source in sources}}
+        for name, words in _FIGURES.items()
+    ]

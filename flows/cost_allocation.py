@@ -11,11 +11,11 @@ from chargeback.clock import today
 from chargeback.periods import Period
 from chargeback.settings import settings
 from flows.attention import show_unattributed
-from flows.recording import PERIOD, asked_period, recorded
+from flows.recording import PERIOD, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 
 
-@flow(flow_run_name="cost-allocation {period}", persist_result=False)
+@flow(flow_run_name=run_name("cost-allocation"), persist_result=False)
 def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
     """Allocate the cost of every day that needs it. Rerun: days with nothing new are untouched.
 

@@ -6,11 +6,11 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.recording import business_date, recorded
+from flows.recording import business_date, recorded, run_name
 from tasks.deliver_documents import deliver_documents
 
 
-@flow(flow_run_name="invoice-delivery {as_of}", persist_result=False)
+@flow(flow_run_name=run_name("invoice-delivery"), persist_result=False)
 def invoice_delivery(as_of: date | None = None) -> State[Any]:
     """Mail issued documents and reminders to payers, and tell webhooks. Rerun: what went out is not sent again.
 

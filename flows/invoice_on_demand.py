@@ -7,38 +7,43 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from chargeback.payer import Payer
+from chargeback.payer import billed
 from flows import recording
-from flows.recording import PERIOD, asked_period, recorded, show_table
+from flows.documents import pdf_url
+from flows.page import Link
+from flows.recording import PERIOD, asked_period, recorded, run_name
 from tasks.bill_payers import draft_invoice
 from tasks.publish_documents import publish_invoices
 
 
-@flow(flow_run_name="invoice-on-demand {team}{user} {period}", persist_result=False)
+@flow(flow_run_name=run_name("invoice-on-demand"), persist_result=False)
 def invoice_on_demand(
-    team: str = "",
-    user: str = "",
+    team: Annotated[str, Field(max_length=255)] = "",
+    user: Annotated[str, Field(max_length=255)] = "",
     period: Annotated[str, Field(pattern=PERIOD)] = "",
     business_date: date | None = None,
-    number: str = "",
+    number: Annotated[str, Field(max_length=100)] = "",
+    everybody: bool = False,
 ) -> State[Any]:
     """Draft one invoice and draw its PDF. Rerun: the same draft, refreshed.
 
     Args:
-        team: Team to bill; empty for a user alone, or with no user for one invoice of everybody.
+        team: Team to bill; empty for a user alone.
         user: User to bill, in the team if one is given.
         period: Month or days to bill, like 2026-10; empty for the previous month.
         business_date: The invoice's date; empty for today.
         number: Number of your own for the invoice; empty for the next in line.
+        everybody: One invoice of all payers together, with neither team nor user.
     """
+    payer = billed(team, user, everybody=everybody)
     asked, on = asked_period(period), recording.business_date(business_date)
-    payer = Payer(team or None, user or None)
     parameters = {
         "team": team,
         "user": user,
         "period": asked.label,
         "business_date": on,
         "number": number,
+        "everybody": everybody,
     }
     with recorded("invoice-on-demand", parameters) as record:
         made = draft_invoice(payer, asked.label, on, record.actor, number or None)
@@ -50,5 +55,7 @@ def invoice_on_demand(
         )
         for held_by, amount in made["held_elsewhere"]:
             record.say(f"{held_by} holds {amount} of it already")
-        show_table("invoice", [made], "The invoice this run made or refreshed.")
+        row = {"number": made["number"], "payer": str(payer), "status": made["status"],
+               "total": f"{made['total']} {made['currency']}", "PDF": Link("PDF", pdf_url(made["number"]))}  # fmt: skip
+        record.show("invoice", "The invoice this run made or refreshed.", [row])
     return record.state(f"invoice {made['number']}: {made['total']} {made['currency']}")

@@ -7,19 +7,16 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from chargeback.ledger import invoices
-from chargeback.ledger.database import snapshot
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.views import InvoiceRow
 from flows import recording
-from flows.recording import PERIOD, asked_period, patiently, recorded, show_table
+from flows.documents import draw_documents, show_documents, tell_sent
+from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.bill_payers import draft_invoices, issue_invoices
-from tasks.publish_documents import publish_invoices
 
 
-@flow(flow_run_name="invoice-run {period}", persist_result=False)
+@flow(flow_run_name=run_name("invoice-run"), persist_result=False)
 def invoice_run(
     period: Annotated[str, Field(pattern=PERIOD)] = "", business_date: date | None = None
 ) -> State[Any]:
@@ -34,32 +31,34 @@ def invoice_run(
     """
     asked, on = asked_period(period), recording.business_date(business_date)
     with recorded("invoice-run", {"period": asked.label, "business_date": on}) as record:
-        allocate_costs(asked.end)
-        drafted = draft_invoices(asked.label, on, record.actor)
-        record.counts = {**drafted, "issued": 0}
-        record.say(f"{drafted['invoices']} invoices drafted or looked at for {asked.label}")
+        record.counts["issued"] = 0
+        draft_period(record, asked, on)
         if settings().require_approval:
-            record.need_a_person(f"the drafts of {asked.label} wait for approval")
-        else:
-            record.counts |= issue_invoices(asked.label, on, record.actor)
-            record.say(f"{record.counts['issued']} invoices issued, dated {on}")
-        if drafted["foreign_drafts"]:
             record.need_a_person(
-                f"other drafts hold part of {asked.label}: {', '.join(drafted['foreign_drafts'])}; issue or cancel them"
+                f"the drafts of {asked.label} wait for approval: `chargeback approve {asked.label}`"
             )
-        publish_invoices(asked.label)
-        _show_invoices(asked)
+        else:
+            issue_period(record, asked, on)
+        draw_documents(record, asked)
+        show_documents(record, asked)
     return record.state(f"{record.counts['issued']} invoices issued")
 
 
-def _rows(period: Period) -> list[InvoiceRow]:
-    with snapshot() as connection:
-        return invoices.rows(connection, period)
+def draft_period(record: Record, period: Period, on: date) -> None:
+    """Allocate what is left and draft everybody's invoice. Rerun: the same drafts, refreshed."""
+    allocate_costs(period.end)
+    drafted = draft_invoices(period.label, on, record.actor)
+    record.counts |= drafted
+    record.say(f"{drafted['invoices']} invoices drafted or looked at for {period.label}")
+    if drafted["foreign_drafts"]:
+        record.need_a_person(
+            f"other drafts hold part of {period.label}: {', '.join(drafted['foreign_drafts'])}; issue or cancel them"
+        )
 
 
-def _show_invoices(period: Period) -> None:
-    rows = [row for row in patiently(lambda: _rows(period)) if row.period == period]
-    shown = [{"number": row.number, "payer": row.team_id or row.user_id or "all", "status": row.status.value,
-              "total": f"{row.total:,.2f} {row.currency}", "due": row.due_date}
-             for row in reversed(rows)]  # fmt: skip
-    show_table("invoice-run-invoices", shown, f"The documents of {period.label}.")
+def issue_period(record: Record, period: Period, on: date) -> None:
+    """Send the period's drafts. Rerun: what was sent stays as it is."""
+    issued = issue_invoices(period.label, on, record.actor)
+    record.counts["issued"] = issued["issued"]
+    record.say(f"{issued['issued']} invoices issued, dated {on}")
+    tell_sent(period, issued["numbers"])

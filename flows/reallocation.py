@@ -6,11 +6,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.recording import PERIOD, asked_period, recorded, show_table
+from flows.recording import PERIOD, asked_period, recorded, run_name
 from tasks.reallocate_costs import reallocate_costs
 
 
-@flow(flow_run_name="reallocation {period}", persist_result=False)
+@flow(flow_run_name=run_name("reallocation"), persist_result=False)
 def reallocation(
     reason: Annotated[str, Field(min_length=1)],
     period: Annotated[str, Field(pattern=PERIOD)] = "",
@@ -35,10 +35,10 @@ def reallocation(
             record.say(
                 f"{moved['moved_cost']} of {label} {done}, in {moved['cells']} cells: {reason}"
             )
-            show_table(
+            record.show(
                 "reallocation-shares",
-                moved["shares"],
                 f"What {done} from whom to whom, and why: {reason}",
+                moved["shares"],
             )
         else:
             record.say(f"rules and owners give what is booked for {label}; nothing {done}")

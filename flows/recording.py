@@ -1,4 +1,4 @@
-"""What every flow has in common: a row in the journal, and a page in plain words for who looks at the run."""
+"""What every flow has in common: its name, a row in the journal, and a page for who looks at the run."""
 
 import logging
 import time
@@ -10,18 +10,19 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from httpx import HTTPError
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from sqlalchemy import Connection
 
 from chargeback.clock import today
-from chargeback.errors import Unavailable
+from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger import runs
 from chargeback.ledger.database import transaction
 from chargeback.periods import Period
 from chargeback.settings import settings
+from flows.page import Page, Row
 
 log = logging.getLogger("chargeback.flows")
 
@@ -29,56 +30,78 @@ R = TypeVar("R")
 
 PAUSES_SECONDS = (1, 2, 4, 8, 16)
 
-PERIOD = r"^$|^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}((/| to )\d{4}-\d{2}-\d{2})?$"
+_DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+PERIOD = rf"^$|^\d{{4}}-(0[1-9]|1[0-2])$|^{_DAY}((/| to ){_DAY})?$"
+NEEDS_A_PERSON = "NeedsAPerson"
 
 
 @dataclass
 class Record:
-    """What a run found worth telling: counts for the journal, sentences for people."""
+    """What a run found worth telling: counts for the journal, a page for people."""
 
+    run_id: UUID
     actor: str
+    page: Page
     counts: dict[str, Any] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
-    for_a_person: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
         """Add a sentence to the run's page and to its log."""
-        self.said.append(sentence)
+        self.page.said.append(sentence)
         log.info(sentence)
 
     def need_a_person(self, sentence: str) -> None:
         """Add something that somebody has to look at."""
-        self.for_a_person.append(sentence)
+        self.page.for_a_person.append(sentence)
         log.warning(sentence)
+
+    def show(self, key: str, title: str, rows: Sequence[Row]) -> None:
+        """Add a table, if there is anything in it."""
+        with suppress(HTTPError):
+            self.page.add_table(key, title, rows)
 
     def state(self, done: str) -> State[Any]:
         """How the run ends: completed, or completed and named so that somebody looks."""
-        if self.for_a_person:
-            return Completed(name="NeedsAPerson", message="; ".join(self.for_a_person))
+        if self.page.for_a_person:
+            return Completed(name=NEEDS_A_PERSON, message="; ".join(self.page.for_a_person))
         return Completed(message=done)
 
 
 @contextmanager
 def recorded(flow: str, parameters: Mapping[str, Any]) -> Iterator[Record]:
-    """Journal the run, and leave its page as an artifact, however it ends."""
+    """Journal the run, and leave its page as an artifact, however it ends or waits."""
     run_id = UUID(str(flow_run.id)) if flow_run.id else uuid4()
     parent = flow_run.parent_flow_run_id
-    record = Record(actor=f"prefect:{flow}")
     parent_id, attempt = UUID(str(parent)) if parent else None, int(flow_run.run_count or 1)
+    record = Record(run_id, f"prefect:{flow}", Page(title(flow, parameters)))
     _write(lambda c: runs.begin_run(c, run_id, flow, parameters, attempt, parent_id))
     try:
         yield record
+    except Pause:
+        _end(record, "waiting")
+        raise
     except Exception as error:
         record.need_a_person(str(error))
         # Where the ledger or Prefect failed, neither can be told; why the run failed must not be lost over that.
         with suppress(Unavailable), transaction() as connection:
-            runs.end_run(connection, run_id, "failed", record.counts, str(error))
+            _end_in(connection, record, "failed", str(error))
         with suppress(HTTPError):
-            _publish_page(flow, record)
+            record.page.publish(flow)
         raise
-    state = "needs_a_person" if record.for_a_person else "completed"
-    _write(lambda c: runs.end_run(c, run_id, state, record.counts))
-    _publish_page(flow, record)
+    _end(record, "needs_a_person" if record.page.for_a_person else "completed")
+    # Not worth failing for: what was done is in the ledger, and so is what this page says.
+    with suppress(HTTPError):
+        record.page.publish(flow)
+
+
+def _end(record: Record, state: str) -> None:
+    _write(lambda c: _end_in(c, record, state))
+
+
+def _end_in(connection: Connection, record: Record, state: str, error: str | None = None) -> None:
+    page = record.page
+    runs.end_run(
+        connection, record.run_id, state, record.counts, error, page.said, page.for_a_person
+    )
 
 
 def _write(write: Callable[[Connection], None]) -> None:
@@ -100,32 +123,35 @@ def patiently(work: Callable[[], R]) -> R:
     return work()
 
 
-def _publish_page(flow: str, record: Record) -> None:
-    lines = [f"# {flow}", "", *(f"- {_inert(sentence)}" for sentence in record.said)]
-    if record.for_a_person:
-        lines += ["", "## Needs a person", "", *(f"- {_inert(s)}" for s in record.for_a_person)]
-    create_markdown_artifact(
-        "\n".join(lines), key=flow, description=f"What this run of {flow} did."
-    )
+def title(flow: str, parameters: Mapping[str, Any]) -> str:
+    """A run's name: its flow and what it is about, like `invoice-run 2026-10`."""
+    about = [str(parameters[name]) for name in ABOUT if parameters.get(name)]
+    return " ".join([flow, *about])
 
 
-def _inert(sentence: str) -> str:
-    """Names may hold markup; the page shows it as it is written."""
-    for mark in "\\`*_[]<>|":
-        sentence = sentence.replace(
-            mark, f"\\{mark}" if mark not in "<>" else f"&{'lt' if mark == '<' else 'gt'};"
-        )
-    return sentence
+# The parameters that say what a run is about, in the order in which they are said.
+ABOUT = ("action", "team", "user", "source", "first", "period", "month", "as_of")
 
 
-def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Leave a table on the run's page; every cell is text."""
-    shown = [
-        {name: _inert("" if value is None else str(value)) for name, value in row.items()}
-        for row in rows
-    ]
-    if shown:
-        create_table_artifact(shown, key=key, description=description)
+def run_name(flow: str) -> Callable[[], str]:
+    """Names a flow's runs: what was left away is named as it will be taken."""
+
+    def name() -> str:
+        given = dict(flow_run.parameters)
+        with suppress(ChargebackError):
+            if flow in BILL_A_PERIOD:
+                given["period"] = asked_period(given.get("period") or "").label
+        if "as_of" in given:
+            given["as_of"] = business_date(given["as_of"])
+        return title(flow, given)
+
+    return name
+
+
+# Flows whose empty period is the previous month; an empty one elsewhere is everything, or what is new.
+BILL_A_PERIOD = (
+    "invoice-run", "invoice-on-demand", "monthly-billing", "report-publishing", "reallocation", "document-drawing",
+)  # fmt: skip
 
 
 def asked_period(period: str) -> Period:

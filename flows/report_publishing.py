@@ -6,15 +6,15 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from chargeback.settings import settings
+from chargeback.periods import Period
 from flows.attention import show_unattributed
-from flows.recording import PERIOD, asked_period, recorded
+from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_documents import publish_reports
 from tasks.publish_finance import publish_finance
 
 
-@flow(flow_run_name="report-publishing {period}", persist_result=False)
+@flow(flow_run_name=run_name("report-publishing"), persist_result=False)
 def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
     """Publish a page and a CSV per team and user, and the files for finance. Rerun: the same figures, the same files.
 
@@ -25,13 +25,19 @@ def report_publishing(period: Annotated[str, Field(pattern=PERIOD)] = "") -> Sta
     with recorded("report-publishing", {"period": asked.label}) as record:
         allocate_costs(asked.end)
         show_unattributed(record, asked.label)
-        record.counts = publish_reports(asked.label)
-        finance = publish_finance(asked.label)
-        record.say(
-            f"{record.counts['published']} files published for {asked.label}, {record.counts['new']} of them new; "
-            f"begin at {settings().files / record.counts['overview']}"
-        )
-        record.say(f"The journal for finance is {settings().files / finance['journal']}")
-        for payer in finance["without_cost_center"]:
-            record.say(f"{payer} has no cost centre, so its journal lines name none")
+        record.counts = write_reports(record, asked)
     return record.state(f"{record.counts['published']} files published")
+
+
+def write_reports(record: Record, period: Period) -> dict[str, Any]:
+    """Publish the reports of a period, and say where they begin. Rerun: as the flow."""
+    done = publish_reports(period.label)
+    record.say(
+        f"{done['published']} report files published for {period.label}, {done['new']} of them new; "
+        f"begin at {done['overview']} in the file store"
+    )
+    finance = publish_finance(period.label)
+    record.say(f"the journal for finance is {finance['journal']} in the file store")
+    for payer in finance["without_cost_center"]:
+        record.say(f"{payer} has no cost centre, so its journal lines name none")
+    return done

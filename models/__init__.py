@@ -4,6 +4,8 @@ from models.allocation import Allocation
 from models.allocation_day import AllocationDay
 from models.allocation_rule import AllocationRule
 from models.api_token import ApiToken
+from models.approval import Approval
+from models.archived_usage import ArchivedUsage
 from models.audit_entry import AuditEntry
 from models.audit_head import AuditHead
 from models.base import Base
@@ -30,20 +32,26 @@ from models.retired_pool_allocation import RetiredPoolAllocation
 from models.retired_pool_cell import RetiredPoolCell
 from models.source_total import SourceTotal
 from models.team import Team
+from models.usage_archive import UsageArchive
 from models.usage_batch import UsageBatch
 from models.usage_cell import UsageCell
 from models.usage_manifest import UsageManifest
 from models.usage_note import UsageNote
 from models.usage_quarantine import UsageQuarantine
 from models.usage_record import UsageRecord
+from models.usage_scope import UsageScope
+from models.usage_snapshot import UsageSnapshot
 from models.usage_source import UsageSource
 from models.user import User
+from models.waiting_usage import WaitingUsage
 
 __all__ = [
     "Allocation",
     "AllocationDay",
     "AllocationRule",
     "ApiToken",
+    "Approval",
+    "ArchivedUsage",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -70,12 +78,16 @@ __all__ = [
     "RetiredPoolCell",
     "SourceTotal",
     "Team",
+    "UsageArchive",
     "UsageBatch",
     "UsageCell",
     "UsageManifest",
     "UsageNote",
     "UsageQuarantine",
     "UsageRecord",
+    "UsageScope",
+    "UsageSnapshot",
     "UsageSource",
     "User",
+    "WaitingUsage",
 ]

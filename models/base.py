@@ -38,6 +38,7 @@ _WORDS = (
     enums.QuarantineState,
     enums.RuleType,
     enums.Scope,
+    enums.SnapshotState,
     enums.SourceRole,
     enums.TokenRole,
     enums.ZeroCost,

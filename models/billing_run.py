@@ -12,7 +12,8 @@ from models.base import Base, Json, Number
 class BillingRun(Base):
     """One run of a flow and how it went; a journal, so nothing is skipped because of it.
 
-    `state` is running, completed, failed or needs_a_person. `run_id` is Prefect's.
+    `state` is running, waiting (for a person's decision), completed, failed or needs_a_person. `said` is what the
+    run told people, `for_a_person` what somebody has to look at. `run_id` is Prefect's.
     """
 
     __tablename__ = "billing_runs"
@@ -27,3 +28,5 @@ class BillingRun(Base):
     error: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(server_default=text("now()"), index=True)
     ended_at: Mapped[datetime | None]
+    said: Mapped[Json] = mapped_column(server_default="[]")
+    for_a_person: Mapped[Json] = mapped_column(server_default="[]")

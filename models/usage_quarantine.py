@@ -13,6 +13,7 @@ from models.enums import QuarantineState
 class UsageQuarantine(Base):
     """A refused row as it came, with its line and the reason, until it is replaced or waived.
 
+    A row of a snapshot is decided with the whole of it.
     `is_read` rows are usage by its fields, the others are as their source has them. `booked_as` is the
     external id under which a row that had another, or none, was booked.
     Units: `position` the row's place in its delivery from 1; `raw_cost` in `currency`
@@ -36,6 +37,7 @@ class UsageQuarantine(Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     decision: Mapped[str | None]
+    snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("usage_snapshots.snapshot_id"))
     currency: Mapped[str | None]
     is_read: Mapped[bool] = mapped_column(server_default=text("false"))
     booked_as: Mapped[str | None]
@@ -43,4 +45,5 @@ class UsageQuarantine(Base):
     __table_args__ = (
         UniqueConstraint("source_id", "row_hash"),
         Index(None, "source_id", "external_id", postgresql_where=text("state = 'open'")),
+        Index(None, "snapshot_id", postgresql_where=text("snapshot_id IS NOT NULL")),
     )

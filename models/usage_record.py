@@ -19,7 +19,8 @@ class UsageRecord(Base):
     billing zone, `charge_date` the day whose owners and rules it is charged under. `cell_id` is the cell
     of a later revision; a first one is in its batch's cell of the same facts.
     Units: `cost` in the ledger's currency; `quantity` in `unit`; `record_count` 1,
-    or -1 for a reversal.
+    or -1 for a reversal. `scope_id` is the scope that a snapshot's record is held of, `fingerprint`
+    64 bits of the row as it was written.
     """
 
     __tablename__ = "usage_records"
@@ -50,8 +51,11 @@ class UsageRecord(Base):
     exchange_rate: Mapped[RawAmount | None]
     repriced: Mapped[RawAmount | None]
     cell_id: Mapped[int | None]
+    scope_id: Mapped[int | None]
+    fingerprint: Mapped[int | None]
 
     __table_args__ = (
+        Index("held_of_scope", "scope_id", postgresql_where=text("scope_id IS NOT NULL")),
         Index(
             "usage_by_batch",
             "batch_id",

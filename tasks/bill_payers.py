@@ -3,11 +3,20 @@
 from collections import Counter
 from datetime import date
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from chargeback.errors import Refused
-from chargeback.ledger import claims, invoices, issuing, payers, quarantine
+from chargeback.ledger import (
+    approvals,
+    claims,
+    invoices,
+    issuing,
+    payers,
+    quarantine,
+    waiting_snapshots,
+)
 from chargeback.ledger.allocation import allocate
 from chargeback.ledger.database import transaction
 from chargeback.ledger.drafting import draft_one, draft_run
@@ -54,19 +63,13 @@ def draft_invoice(
 
 @step("issue invoices of {period}")
 def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, Any]:
-    """Send the drafts that an invoice-run made for the period; open quarantine stops it.
+    """Send the drafts that an invoice-run made for the period; what waits for a decision stops it.
 
-    Rerun: what was sent stays as it is. Raises Refused while refused rows wait for a decision.
+    Rerun: what was sent stays as it is. Raises Refused while refused rows or snapshots wait for a decision.
     """
     asked = Period.parse(period)
     with transaction() as connection:
-        waiting = quarantine.open_count(connection, asked)
-        if waiting:
-            raise Refused(
-                "quarantine_open",
-                f"{waiting} refused usage rows of {asked.label} wait for a decision, so its invoices stay drafts; "
-                "look at them with `chargeback quarantine list`, mend or waive them, then run this again",
-            )
+        _refuse_undecided(connection, asked)
         # Locked while they are looked for: another run may issue them, and somebody pay one, meanwhile.
         ids = connection.execute(
             text("""SELECT invoice_id FROM invoices WHERE kind = 'invoice' AND is_from_run AND status = 'draft'
@@ -74,7 +77,76 @@ def issue_invoices(period: str, business_date: date, actor: str) -> dict[str, An
             {"start": asked.start, "end": asked.end},
         ).scalars()
         moved = issuing.issue(connection, list(ids), business_date, actor)
-    return {"issued": sum(one.has_changed for one in moved)}
+    return _issued(moved)
+
+
+@step("look at the drafts of {period}")
+def look_at_drafts(period: str, run_id: str) -> dict[str, Any]:
+    """What waits to be approved: numbers, total, and the hash that a decision is about. Rerun: only reads.
+
+    Also what was decided about exactly these in this run. Raises Refused while refused rows wait for a decision.
+    """
+    asked = Period.parse(period)
+    with transaction() as connection:
+        found = approvals.drafts(connection, asked)
+        if found.ids:
+            _refuse_undecided(connection, asked)
+        made = approvals.decision_of(connection, UUID(run_id), found.hash)
+    return {
+        "drafts": len(found.ids), "total": f"{found.total:,.2f} {found.currency}", "hash": found.hash,
+        "decision": made.decision if made else None, "decided_by": made.decided_by if made else None,
+        "note": made.note if made else None,
+    }  # fmt: skip
+
+
+@step("approve the drafts of {period}")
+def approve_drafts(
+    period: str, shown: str | None, business_date: date, by: str, note: str, run_id: str | None
+) -> dict[str, Any]:
+    """Issue the drafts that `by` approved, through pending. Rerun: what was sent stays as it is.
+
+    Raises Refused where they are not those that were shown.
+    """
+    asked = Period.parse(period)
+    with transaction() as connection:
+        _refuse_undecided(connection, asked)
+        given = UUID(run_id) if run_id else None
+        moved = approvals.approve(connection, asked, shown, business_date, by, note, given)
+    return _issued(moved)
+
+
+@step("reject the drafts of {period}")
+def reject_drafts(
+    period: str, shown: str | None, by: str, note: str, run_id: str | None
+) -> dict[str, Any]:
+    """Note that `by` rejected the drafts, and why. Rerun: refused where they changed since."""
+    asked = Period.parse(period)
+    with transaction() as connection:
+        found = approvals.reject(
+            connection, asked, shown, by, note, UUID(run_id) if run_id else None
+        )
+    return {"rejected": len(found.ids)}
+
+
+def _issued(moved: list[issuing.Moved]) -> dict[str, Any]:
+    numbers = [one.number for one in moved if one.has_changed]
+    return {"issued": len(numbers), "numbers": numbers}
+
+
+def _refuse_undecided(connection: Connection, period: Period) -> None:
+    waiting = quarantine.open_count(connection, period)
+    if waiting:
+        raise Refused(
+            "quarantine_open",
+            f"{waiting} refused usage rows of {period.label} wait for a decision, so its invoices stay drafts; "
+            "look at them with `chargeback quarantine list`, mend or waive them, then run this again",
+        )
+    if undecided := waiting_snapshots.waiting_count(connection, period):
+        raise Refused(
+            "snapshots_waiting",
+            f"{undecided} deliveries of {period.label} wait for a decision, so its invoices stay drafts; "
+            "look at them with `chargeback snapshots list`, accept or reject them, then run this again",
+        )
 
 
 @step("sweep as of {as_of}")

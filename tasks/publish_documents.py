@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import text
-
 from chargeback.documents import report_csv, report_page
 from chargeback.documents.file_names import file_name, period_folder
 from chargeback.documents.file_store import FileStore
@@ -24,46 +22,53 @@ from chargeback.ledger.unattributed import unattributed
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.views import ReportView
+from tasks.progress import progress
 from tasks.steps import step
 
-CHUNK = 200
+CHUNK = 1000
 
 
 @step("publish invoices of {period}")
-def publish_invoices(period: str, number: str | None = None) -> dict[str, Any]:
-    """Publish the PDF of every document of the period, or of one. Rerun: the same files, nothing new."""
+def publish_invoices(
+    period: str, number: str | None = None, last: str | None = None
+) -> dict[str, Any]:
+    """Publish the PDF of every document of the period, of one, or of those from `number` to `last`.
+
+    Rerun: the same files, nothing new.
+    """
     asked = Period.parse(period)
     store, letterhead = FileStore(settings().files), Letterhead.from_settings(settings())
     published = new = 0
-    for chunk in _chunks(_documents_of(asked, number)):
-        with snapshot() as connection:
-            views = invoices.views(connection, chunk)
-        pdfs = draw_many(((view, letterhead) for view in views), _processes())
-        files = [_put(store, "invoice", v.number, _folder("invoices", v.period), (v.number, v.bill_to.name), "pdf", pdf)
-                 for v, pdf in zip(views, pdfs, strict=True)]  # fmt: skip
-        with transaction() as connection:
-            new += publications.keep(connection, files)
-        published += len(files)
+    with snapshot() as connection:
+        ids = invoices.published_ids(connection, asked, number, last or number)
+    with progress("documents") as show:
+        for chunk in _chunks(ids):
+            with snapshot() as connection:
+                views = invoices.views(connection, chunk)
+            pdfs = draw_many(((view, letterhead) for view in views), _processes())
+            files = [_put(store, "invoice", v.number, _folder("invoices", v.period), (v.number, v.bill_to.name),
+                          "pdf", pdf)
+                     for v, pdf in zip(views, pdfs, strict=True)]  # fmt: skip
+            with transaction() as connection:
+                new += publications.keep(connection, files)
+            published += len(files)
+            show("documents drawn", published, len(ids))
     return {"published": published, "new": new}
 
 
-def _documents_of(period: Period, number: str | None) -> list[int]:
+@step("cut the documents of {period}")
+def cut_documents(period: str) -> dict[str, Any]:
+    """The documents of a period in parts that one run draws each: their first and last numbers. Rerun: only reads."""
+    asked, size = Period.parse(period), settings().documents_per_run
     with snapshot() as connection:
-        return list(
-            connection.execute(
-                text("""SELECT invoice_id FROM invoices
-                        WHERE period_start >= :start AND period_end <= :end
-                          AND (CAST(:number AS text) IS NULL OR number = :number)
-                          AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),
-                {"start": period.start, "end": period.end, "number": number},
-            ).scalars()
-        )
+        numbers = invoices.published_numbers(connection, asked)
+    parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    return {"documents": len(numbers), "parts": [[part[0], part[-1]] for part in parts]}
 
 
 def _chunks(ids: list[int]) -> Iterator[list[int]]:
-    # A thousand invoices are drawn by processes in one go; ten thousand need not be in memory at once.
-    size = CHUNK * 10
-    return (ids[start : start + size] for start in range(0, len(ids), size))
+    # Some hundred invoices are drawn by processes in one go; ten thousand need not be in memory at once.
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
 def _processes() -> int:

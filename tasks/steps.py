@@ -79,5 +79,13 @@ def _journalled(name: str, work: Callable[[], R]) -> R:
         raise
     with transaction() as connection:
         runs.end_step(connection, step_id, counts)
-    log.info("step.done step=%s %s", name, " ".join(f"{k}={v}" for k, v in counts.items()))
+    log.info("step.done step=%s %s", name, " ".join(_told(counts)))
     return counts
+
+
+def _told(counts: Mapping[str, Any]) -> list[str]:
+    """Counts for the log; of a long list only its length."""
+    return [
+        f"{name}={value if not isinstance(value, list) or len(value) <= 5 else len(value)}"
+        for name, value in counts.items()
+    ]

@@ -9,6 +9,7 @@ from chargeback.ledger import usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.ledger.sync import sync, window_of
 from chargeback.periods import Period
+from tasks.progress import progress
 from tasks.secret_blocks import open_block
 from tasks.steps import step
 
@@ -29,4 +30,13 @@ def sync_source(source: str, period: str | None, as_of: datetime | None = None) 
     Rerun: rows already held are counted unchanged; nothing is loaded twice.
     """
     window = window_of(Period.parse(period)) if period else None
-    return asdict(sync(source, as_of or now(), window, block=open_block))
+    with progress(f"sync-{source.replace('_', '-')}") as show:
+        return asdict(
+            sync(
+                source,
+                as_of or now(),
+                window,
+                lambda c: show(f"{c.received:,} rows read", 0, 0),
+                block=open_block,
+            )
+        )

@@ -4,12 +4,16 @@ from typing import Any
 
 from chargeback.documents.file_store import FileStore
 from chargeback.errors import ChargebackError
+from chargeback.ledger import closing
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.verify import verify
 from chargeback.periods import Period
 from chargeback.settings import settings
+from tasks.progress import progress
 from tasks.steps import step
+
+MOST_SHOWN = 100
 
 
 class BooksBroken(ChargebackError):
@@ -23,8 +27,8 @@ def verify_books(period: str | None) -> dict[str, Any]:
     Raises BooksBroken, naming the first thing that is wrong and how many there are.
     """
     asked = Period.parse(period) if period else None
-    with snapshot() as connection:
-        broken = verify(connection, asked, FileStore(settings().files))
+    with snapshot() as connection, progress("verification") as show:
+        broken = verify(connection, asked, FileStore(settings().files), show)
     if broken:
         raise BooksBroken(
             "books_broken",
@@ -34,7 +38,15 @@ def verify_books(period: str | None) -> dict[str, Any]:
 
 
 @step("reconcile {period}")
-def reconcile_period(period: str) -> dict[str, Any]:
-    """What came in beside what became of it, per source and exact. Rerun: only reads."""
+def look_at_period(period: str) -> dict[str, Any]:
+    """What came in beside what became of it, per source and exact; what is refused, what is open.
+
+    Rerun: only reads.
+    """
+    asked = Period.parse(period)
     with snapshot() as connection:
-        return reconcile(connection, Period.parse(period)).as_json()
+        found = reconcile(connection, asked).as_json()
+        return found | {
+            "quarantine": closing.refused(connection, asked, MOST_SHOWN),
+            "open": closing.what_is_open(connection, asked),
+        }

@@ -21,6 +21,19 @@ FOREIGN_PREFIXES = ("CHARGEBACK_", "PREFECT_", "PG")
 PREFECT_HOME = pytest.StashKey[str]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that wait for machines to be given up take minutes; `make prove` runs them too."""
+    parser.addoption("--prove", action="store_true", help="run the tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for."""
+    if not config.getoption("--prove"):
+        for item in items:
+            if item.get_closest_marker("prove"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; `make prove` runs it"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Forget how this machine is set up, before test modules and with them Prefect are imported."""
     for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:

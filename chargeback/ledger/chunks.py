@@ -27,9 +27,10 @@ PRICED = (
     "ordinal integer, currency text, original_cost numeric, exchange_rate numeric, repriced numeric"
 )
 
-# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed.
-STAGE = """ordinal integer, usage_id uuid, usage_date date, external_id text, residual numeric, content_hash uuid,
-    usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
+# From usage_at on, the columns are the facts that decide money, in the order in which they are hashed; days that
+# a source gives itself are hashed behind them.
+STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, external_id text, residual numeric,
+    content_hash uuid, usage_at timestamptz, team_id text, user_id text, agent_id text, account_id text, owner_tag text,
     resource_type text, sku text, unit text, quantity numeric, cost numeric"""
 
 # The code of a row that contradicts another one of its own delivery.
@@ -157,7 +158,9 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
     seen: dict[str, bytes] = {}
     dimensions: dict[tuple[Any, ...], str] = {}
     quantities: dict[Decimal, str] = {}
-    usage_date = utc_date = date.min
+    usage_date = charge_date = date.min
+    dated: tuple[date | None, ...] = ()
+    own_days = ""
     day_tally = DayTally()
     for row in rows:
         chunk.size += 1
@@ -167,11 +170,11 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         external_id, usage_at, raw_quantity, raw_cost, original = (
             row[1], row[2], row[11], row[12], row[17]
         )  # fmt: skip
-        if (day := usage_at.date()) != utc_date or not is_utc:
-            utc_date = day
-            usage_date = day if is_utc else usage_at.astimezone(zone).date()
+        if (named := (usage_at.date(), row[13], row[14])) != dated or not is_utc:
+            dated = named
+            usage_date, charge_date, own_days = _days_of(row, zone)
             day_tally = chunk.tallies[ManifestLine(usage_date)]
-            chunk.months.add((day.year, day.month))
+            chunk.months.add((usage_at.year, usage_at.month))
         try:
             cost, residual = money.enter(raw_cost)
             quantity = quantities.get(raw_quantity) or quantities.setdefault(
@@ -184,7 +187,7 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
             row[3:11], "\t".join(map(escaped, row[3:11]))
         )
         facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
-        content = sha256(facts.encode()).digest()[:16]
+        content = sha256(f"{facts}{own_days}".encode()).digest()[:16]
         usage_id = prefix.copy()
         usage_id.update(_prefixed(external_id))
         tally = day_tally
@@ -203,8 +206,8 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
                 chunk.repeats.append(_repeat(counted, usage_id.digest(), content, row))
             continue
         line = (
-            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{escaped(external_id)}"
-            f"\t{residual}\t{content.hex()}\t{facts}\n"
+            f"{len(positions)}\t{usage_id.hexdigest()[:32]}\t{usage_date}\t{charge_date}"
+            f"\t{escaped(external_id)}\t{residual}\t{content.hex()}\t{facts}\n"
         )
         if original is not None:
             chunk.originals.append((len(positions), original))
@@ -212,6 +215,14 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         positions.append(row[0])
     chunk.rows = buffer.getvalue()
     return chunk
+
+
+def _days_of(row: Usage, zone: ZoneInfo) -> tuple[date, date, str]:
+    """The days a row is booked and charged on, and how they are hashed where the source gives them itself."""
+    usage_date = row.usage_date or day_of(row.usage_at, zone)
+    charge_date = row.charge_date or usage_date
+    is_own = row.usage_date is not None or row.charge_date is not None
+    return usage_date, charge_date, f"\t{usage_date}\t{charge_date}" if is_own else ""
 
 
 def _line(usage_date: date, original: Original | None) -> ManifestLine:

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,6 +20,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from chargeback.errors import Invalid, Refused, Unavailable
 from chargeback.ledger import audit
 from chargeback.settings import settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 log = logging.getLogger("chargeback.ledger.database")
 
@@ -186,7 +187,10 @@ def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Excepti
     return error
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    # Alembic takes a quarter of a second to import, and only the few who migrate need it.
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
@@ -198,6 +202,8 @@ def upgrade(owner_url: str) -> None:
 
     Rerun: an up-to-date schema is left as it is. Two at once: the second waits.
     """
+    from alembic import command
+
     owner = create_engine(owner_url)
     try:
         with translated(), owner.begin() as connection:
@@ -217,6 +223,8 @@ def run_script(connection: Connection, script: Path) -> None:
 
 def newest_version() -> str:
     """The version the code expects the schema to be at."""
+    from alembic.script import ScriptDirectory
+
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 

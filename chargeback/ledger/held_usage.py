@@ -127,7 +127,7 @@ def _settle_repeats(connection: Connection, chunk: Chunk) -> set[str]:
         if (str(repeat.usage_id), str(repeat.content_hash)) in held:
             chunk.tallies[repeat.line].unchanged.add(raw)
         else:
-            _move(chunk, repeat.line, repeat.line._replace(exchange_rate=Decimal(1)), raw)
+            move_to_refused(chunk, repeat.line, repeat.line._replace(exchange_rate=Decimal(1)), raw)
             chunk.refusals.append((repeat.line.usage_date, repeat.refusal))
     said = {(str(repeat.usage_id), str(repeat.content_hash)) for repeat in chunk.repeats}
     return {usage_id for usage_id, _ in held & said}
@@ -164,14 +164,17 @@ def _refuse_contradictions(
         raw = row["original_cost"]
         if raw is None:
             raw = money.EXACT.add(row["cost"], row["residual"])
-        told = kept({**row, "cost": raw, "usage_date": None})
+        # Days of its own are kept where they tell of a source's calendar; else they follow from the instant.
+        is_own = row["charge_date"] != row["usage_date"]
+        days = {} if is_own else {"usage_date": None, "charge_date": None}
+        told = kept({**row, "cost": raw, **days})
         if row["ordinal"] in refused or not (row["is_contradiction"] or row["known"] == told):
             continue
         refused.add(row["ordinal"])
         refusal = _contradiction(chunk.positions[row["ordinal"]], row, told, raw)
         chunk.refusals.append((row["usage_date"], refusal))
         line = ManifestLine(row["usage_date"], row["currency"], row["exchange_rate"] or Decimal(1))
-        _move(chunk, line, ManifestLine(row["usage_date"], row["currency"]), raw)
+        move_to_refused(chunk, line, ManifestLine(row["usage_date"], row["currency"]), raw)
     if refused:
         connection.execute(
             text("""WITH gone AS (DELETE FROM arrived WHERE ordinal = ANY (:ordinals) RETURNING ordinal)
@@ -180,7 +183,7 @@ def _refuse_contradictions(
         )
 
 
-def _move(chunk: Chunk, line: ManifestLine, refused: ManifestLine, raw: Decimal) -> None:
+def move_to_refused(chunk: Chunk, line: ManifestLine, refused: ManifestLine, raw: Decimal) -> None:
     """Count a row as refused, which has no rate: what is in another currency counts as received there."""
     chunk.tallies[line].received.add(-raw, -1)
     chunk.tallies[refused].received.add(raw)

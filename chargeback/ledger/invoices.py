@@ -149,6 +149,33 @@ def rows(
     return [row_of(row) for row in found]
 
 
+def published_ids(
+    connection: Connection, period: Period, first: str | None = None, last: str | None = None
+) -> list[int]:
+    """The documents of the period that have a PDF, in the order of their ids: all, or from number to number."""
+    return [row.invoice_id for row in _published(connection, period, first, last)]
+
+
+def published_numbers(connection: Connection, period: Period) -> list[str]:
+    """The numbers of the same, in the same order."""
+    return [row.number for row in _published(connection, period, None, None)]
+
+
+def _published(
+    connection: Connection, period: Period, first: str | None, last: str | None
+) -> Sequence[Any]:
+    return connection.execute(
+        text("""SELECT invoice_id, number FROM invoices
+                WHERE period_start >= :start AND period_end <= :end
+                  AND (CAST(:first AS text) IS NULL
+                    OR invoice_id >= (SELECT invoice_id FROM invoices WHERE number = :first))
+                  AND (CAST(:last AS text) IS NULL
+                    OR invoice_id <= (SELECT invoice_id FROM invoices WHERE number = :last))
+                  AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),
+        {"start": period.start, "end": period.end, "first": first, "last": last},
+    ).all()
+
+
 def row_of(row: Any) -> InvoiceRow:
     """A row of `invoices` as it stands in a list."""
     return InvoiceRow(

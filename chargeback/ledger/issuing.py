@@ -102,7 +102,7 @@ def move(
     if wanted is InvoiceStatus.SENT:
         return issue(connection, [invoice_id], business_date, actor, reason)[0]
     if wanted in (InvoiceStatus.CANCELLED, InvoiceStatus.DRAFT):
-        _mark_days(connection, invoice_id)
+        mark_days(connection, invoice_id)
     (row,) = _locked(connection, [invoice_id])
     if not _is_move(row, wanted):
         return Moved(row.invoice_id, row.number, InvoiceStatus(row.status), False)
@@ -113,6 +113,30 @@ def move(
     _set_status(connection, row, wanted, business_date)
     audit.append(connection, _entry(row, row.status, wanted, actor, reason))
     return Moved(row.invoice_id, row.number, wanted, True)
+
+
+def submit(
+    connection: Connection, invoice_ids: Sequence[int], actor: str, reason: str | None = None
+) -> None:
+    """Make these drafts pending, all or none: they wait for approval and are frozen meanwhile.
+
+    Rerun: what is pending stays so. Raises Refused when one is stale or has left draft for elsewhere.
+    """
+    moving = [
+        row for row in _locked(connection, invoice_ids) if _is_move(row, InvoiceStatus.PENDING)
+    ]
+    ids = [row.invoice_id for row in moving]
+    _refuse_stale(connection, ids)
+    connection.execute(
+        text(
+            "UPDATE invoices SET status = 'pending' WHERE invoice_id = ANY (:ids) AND status = 'draft'"
+        ),
+        {"ids": ids},
+    )
+    audit.append(
+        connection,
+        *(_entry(row, row.status, InvoiceStatus.PENDING, actor, reason) for row in moving),
+    )
 
 
 def sweep(connection: Connection, as_of: date, actor: str) -> list[str]:
@@ -193,7 +217,7 @@ def _refuse_stale(connection: Connection, invoice_ids: Sequence[int]) -> None:
         )
 
 
-def _mark_days(connection: Connection, invoice_id: int) -> None:
+def mark_days(connection: Connection, invoice_id: int) -> None:
     """What the document frees may belong to others by now: its days are allocated anew."""
     connection.execute(
         text("""UPDATE allocation_days SET is_dirty = true WHERE usage_date IN (

@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import Chunk, chunks
-from chargeback.sources.contract import Readable, Window
+from chargeback.ledger.snapshot_rows import SnapshotChunk, snapshot_chunks
+from chargeback.sources.contract import Readable, SnapshotSource, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 class Order:
     """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows, and
     how what is read is priced.
+
+    `known` are the fingerprints of rows of snapshots that need not be read again, sorted.
     """
 
     name: str
@@ -37,13 +41,23 @@ class Order:
     zone: ZoneInfo
     batch_records: int
     pricing: Pricing
+    known: Sequence[int] = ()
 
 
 def read_ahead(order: Order) -> Generator[Chunk, None, None]:
-    """The chunks of the delivery, the next one being read while the caller loads this one.
+    """The chunks of a delivery of events, the next one being read while the caller loads this one.
 
     Raises what reading raises; Unavailable where the reading process was killed.
     """
+    yield from _ahead(order)
+
+
+def read_snapshot_ahead(order: Order) -> Generator[SnapshotChunk, None, None]:
+    """The same for a delivery of snapshots."""
+    yield from _ahead(order)
+
+
+def _ahead(order: Order) -> Generator[Any, None, None]:
     prepared = _from_process(order) if order.source.is_large else _prepared(order)
     with closing(prepared), ThreadPoolExecutor(1, "reader") as reader:
         upcoming = reader.submit(next, prepared, None)
@@ -52,7 +66,13 @@ def read_ahead(order: Order) -> Generator[Chunk, None, None]:
             yield chunk
 
 
-def _prepared(order: Order) -> Generator[Chunk, None, None]:
+def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
+    if isinstance(order.source, SnapshotSource):
+        scoped = order.source.read_scopes(order.window, order.known)
+        counted_in = order.pricing.source_currency
+        foreign = None if counted_in == order.pricing.currency else counted_in
+        yield from snapshot_chunks(scoped, order.batch_records, foreign)
+        return
     seen = Seen()
     rows = priced(order.source.read(order.window), order.pricing, seen)
     for chunk in chunks(rows, order.name, order.zone, order.batch_records):
@@ -61,7 +81,7 @@ def _prepared(order: Order) -> Generator[Chunk, None, None]:
         yield chunk
 
 
-def _from_process(order: Order) -> Generator[Chunk, None, None]:
+def _from_process(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
     """The chunks that a child prepares; it ends when its order is read, or when nobody listens any more."""
     command = [sys.executable, "-m", "chargeback.ledger.reading"]
     with subprocess.Popen(
@@ -92,7 +112,7 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # A parent that was killed reads no more.
     outgoing, sys.stdout = sys.stdout.buffer, sys.stderr
-    found: Chunk | Exception | None = None
+    found: Chunk | SnapshotChunk | Exception | None = None
     try:
         for found in _prepared(pickle.load(sys.stdin.buffer)):  # noqa: S301
             pickle.dump(found, outgoing, pickle.HIGHEST_PROTOCOL)

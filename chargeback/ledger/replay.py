@@ -100,7 +100,7 @@ def _some(
 
 _OPEN = text("""
     SELECT quarantine_id, external_id, code, reason, row, raw_cost, currency, is_read FROM usage_quarantine
-    WHERE source_id = :source AND state = 'open' AND quarantine_id > :after
+    WHERE source_id = :source AND state = 'open' AND quarantine_id > :after AND snapshot_id IS NULL
       AND (CAST(:ids AS bigint[]) IS NULL OR quarantine_id = ANY (CAST(:ids AS bigint[])))
       AND (CAST(:codes AS text[]) IS NULL OR code = ANY (CAST(:codes AS text[])))
     ORDER BY quarantine_id LIMIT :limit

@@ -39,17 +39,20 @@ _TAKE_BACK = text("""
         JOIN usage_cells c ON c.replaces_cell_id = f.cell_id AND c.reallocation_id IS NOT NULL)
     SELECT r.usage_id, r.revision, r.usage_at, r.source_id, r.usage_date, r.charge_date, r.external_id, r.team_id,
         r.user_id, r.agent_id, r.account_id, r.owner_tag, r.resource_type, r.sku, r.unit, r.quantity, r.cost,
-        r.residual, r.content_hash, r.original_cost, r.original_currency, r.exchange_rate, r.repriced, f.cell_id
+        r.residual, r.content_hash, r.original_cost, r.original_currency, r.exchange_rate, r.repriced, r.scope_id,
+        f.cell_id
     FROM records r JOIN (SELECT usage_id, max(cell_id) AS cell_id FROM followed GROUP BY usage_id) f USING (usage_id)
 """)
 
 _BOOK_RECORDS = text("""
     INSERT INTO usage_records (usage_id, revision, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        quantity, cost, residual, record_count, content_hash, original_cost, original_currency, exchange_rate, repriced)
+        quantity, cost, residual, record_count, content_hash, original_cost, original_currency, exchange_rate, repriced,
+        scope_id)
     SELECT usage_id, revision + 1, usage_at, source_id, :batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        -quantity, -cost, -residual, -1, content_hash, -original_cost, original_currency, exchange_rate, -repriced
+        -quantity, -cost, -residual, -1, content_hash, -original_cost, original_currency, exchange_rate, -repriced,
+        scope_id
     FROM taken_back ORDER BY usage_id
 """)
 _BOOK_CELLS = text("""

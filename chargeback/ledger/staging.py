@@ -46,6 +46,11 @@ def stage_rows(connection: Connection, table: str, columns: str, rows: bytes) ->
     """The same from rows already written in COPY's text format."""
     connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table}"))
     connection.execute(text(f"CREATE TEMPORARY TABLE {table} ({columns}) ON COMMIT DROP"))
+    append_rows(connection, table, rows)
+
+
+def append_rows(connection: Connection, table: str, rows: bytes) -> None:
+    """Add rows written in COPY's text format to a temporary table that is there."""
     driver = connection.connection.driver_connection
     assert driver is not None, "a connection in a transaction has its driver's connection"
     with driver.cursor() as cursor:

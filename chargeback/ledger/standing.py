@@ -42,6 +42,8 @@ class RecentRun:
     seconds: Decimal | None
     step_count: int
     error: str | None
+    said: tuple[str, ...]
+    for_a_person: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def standing(connection: Connection, period: Period | None) -> Standing:
             Remark(row.rule_id, row.remark, invoices.plain(row.cost), row.days)
             for row in connection.execute(_REMARKS, days)
         ),
-        tuple(_run(row) for row in runs.recent(connection, RECENT_RUNS)),
+        tuple(
+            _run(row)
+            for row in runs.recent(connection, RECENT_RUNS, period.label if period else None)
+        ),
     )
 
 
@@ -144,4 +149,6 @@ def _run(row: Any) -> RecentRun:
         seconds,
         row.step_count,
         row.error,
+        tuple(row.said),
+        tuple(row.for_a_person),
     )

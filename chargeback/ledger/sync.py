@@ -15,6 +15,8 @@ from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sourc
 from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
+from chargeback.ledger.snapshot_settling import ScopeCounts
+from chargeback.ledger.snapshot_sync import sync_snapshot
 from chargeback.periods import Period, first_instant
 from chargeback.settings import settings
 from chargeback.sources import no_block, open_source
@@ -26,8 +28,9 @@ from models.enums import ZeroCost
 class SyncCounts:
     """What a sync received and what became of it, in rows and cost (`received_raw` as sent, `new_cost` as booked).
 
-    `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them. `drift` are the
-    days on which the source says another total than we hold; `doubts` say what somebody should look at.
+    `reversed` are rows that a snapshot no longer has; `waiting` are rows of snapshots that a person has to
+    decide on. `free` rows have tokens and cost nothing at their source; our own rates priced `repriced` of them.
+    `drift` are the days on which the source says another total than we hold; `doubts` say what somebody should look at.
     """
 
     source: str
@@ -39,6 +42,8 @@ class SyncCounts:
     quarantined: int = 0
     received_raw: Decimal = Decimal(0)
     new_cost: Decimal = Decimal(0)
+    reversed: int = 0
+    waiting: int = 0
     free: int = 0
     repriced: int = 0
     drift: tuple[dict[str, Any], ...] = ()
@@ -46,18 +51,31 @@ class SyncCounts:
 
     def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
-        return SyncCounts(
-            self.source,
-            self.batches + 1,
-            self.received + batch.received,
-            self.new + batch.new,
-            self.unchanged + batch.unchanged,
-            self.changed + batch.changed,
-            self.quarantined + batch.quarantined,
-            money.EXACT.add(self.received_raw, batch.received_raw),
-            money.EXACT.add(self.new_cost, batch.new_cost),
-            self.free + chunk.free,
-            self.repriced + chunk.repriced,
+        return replace(
+            self._plus(batch),
+            changed=self.changed + batch.changed,
+            free=self.free + chunk.free,
+            repriced=self.repriced + chunk.repriced,
+        )
+
+    def plus_scope(self, scope: ScopeCounts) -> "SyncCounts":
+        """These counts with one more scope of a snapshot."""
+        return replace(
+            self._plus(scope),
+            reversed=self.reversed + scope.reversed,
+            waiting=self.waiting + scope.waiting,
+        )
+
+    def _plus(self, part: usage.BatchCounts | ScopeCounts) -> "SyncCounts":
+        return replace(
+            self,
+            batches=self.batches + 1,
+            received=self.received + part.received,
+            new=self.new + part.new,
+            unchanged=self.unchanged + part.unchanged,
+            quarantined=self.quarantined + part.quarantined,
+            received_raw=money.EXACT.add(self.received_raw, part.received_raw),
+            new_cost=money.EXACT.add(self.new_cost, part.new_cost),
         )
 
 
@@ -101,6 +119,8 @@ def sync(
     order = Order(name, tracker, planned, settings().zone, settings().batch_records, pricing)
     told = drift.Told()
     cursor_at = read_to if is_joined else None
+    if tracker.contract == "snapshots":
+        return _settle(order, source, _delivery(asked), cursor_at, say)
     counts = _load(order, source.source_id, _delivery(asked), cursor_at, say, told)
     with transaction() as connection:
         days = drift.keep(connection, source.source_id, told, planned, settings().zone)
@@ -110,6 +130,26 @@ def sync(
         drift=tuple(one.as_json() for one in apart),
         doubts=_doubts(counts, source.zero_cost, apart),
     )
+
+
+def _settle(
+    order: Order,
+    source: usage_sources.KeptSource,
+    delivery: str,
+    cursor_at: datetime | None,
+    say: Say | None,
+) -> SyncCounts:
+    """Settle a delivery of snapshots scope by scope; the cursor moves behind the last one."""
+    counts = SyncCounts(source.name)
+    # Files are known by their name; what was asked of them makes no difference.
+    for scope in sync_snapshot(order, source, str(source.config.get("path") or delivery)):
+        counts = counts.plus_scope(scope)
+        if say:
+            say(counts)
+    if cursor_at is not None:
+        with transaction() as connection:
+            usage.move_cursor(connection, source.source_id, cursor_at)
+    return counts
 
 
 def take(name: str, batch: Readable, delivery: str, say: Say | None = None) -> SyncCounts:

@@ -13,7 +13,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
-from chargeback.ledger import audit
+from chargeback.ledger import archives, audit
+from chargeback.ledger.archived_usage import refuse_archived
 from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
@@ -57,11 +58,10 @@ def load(
     if chunk.positions:
         stage_rows(connection, "arrived", STAGE, chunk.rows)
         _add_prices(connection, chunk)
+        refuse_archived(connection, chunk)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
-        teams = connection.execute(_TEAMS_APPEAR, ids).scalars().all()
-        users = connection.execute(_USERS_APPEAR, ids).scalars().all()
-        _tell_appeared(connection, f"batch {batch_id}", teams, users)
+        payers_appear(connection, batch_id)
         connection.execute(_REPLACE_QUARANTINED, ids)
     _quarantine(connection, ids, chunk)
     write_manifest(connection, batch_id, chunk.tallies)
@@ -71,7 +71,7 @@ def load(
         mark_months_of(connection, batch_id)
     if cursor_at is not None:
         move_cursor(connection, source_id, cursor_at)
-    return _counts(connection, batch_id)
+    return counts_of(connection, batch_id)
 
 
 def _add_prices(connection: Connection, chunk: Chunk) -> None:
@@ -96,7 +96,7 @@ _BOOK_RECORDS = text("""
     INSERT INTO usage_records (usage_id, usage_at, source_id, batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
         quantity, cost, residual, content_hash, original_cost, original_currency, exchange_rate, repriced)
-    SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, usage_date, external_id,
+    SELECT usage_id, usage_at, :source_id, :batch_id, usage_date, charge_date, external_id,
         team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
         quantity, cost, residual, content_hash, original_cost, currency, exchange_rate, repriced
     FROM arrived ORDER BY usage_id
@@ -104,11 +104,11 @@ _BOOK_RECORDS = text("""
 _BOOK_CELLS = text("""
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, exchange_rate, repriced)
-    SELECT :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
+    SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
         currency, coalesce(exchange_rate, 1), coalesce(sum(repriced), 0)
     FROM arrived
-    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
         currency, coalesce(exchange_rate, 1)
 """)
 
@@ -116,21 +116,21 @@ _BOOK_CELLS = text("""
 # A next revision names its cell, which says what it stands in for; what was withdrawn before stands in for nothing.
 _REVISED_CELLS = text("""
     CREATE TEMPORARY TABLE revised_cells ON COMMIT DROP AS
-    SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, team_id, user_id,
-        agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
+    SELECT nextval(pg_get_serial_sequence('usage_cells', 'cell_id')) AS cell_id, usage_date, charge_date, team_id,
+        user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id AS replaces_cell_id,
         sum(quantity) AS quantity, sum(cost) AS cost, sum(residual) AS residual, count(*) AS record_count,
         currency, coalesce(exchange_rate, 1) AS exchange_rate, coalesce(sum(repriced), 0) AS repriced,
         array_agg(ordinal) AS ordinals
     FROM revised LEFT JOIN (SELECT usage_id, cell_id FROM taken_back) t USING (usage_id)
-    GROUP BY usage_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit, t.cell_id,
-        currency, coalesce(exchange_rate, 1)
+    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        t.cell_id, currency, coalesce(exchange_rate, 1)
 """)
 _BOOK_REVISED_CELLS = text("""
     INSERT INTO usage_cells (cell_id, batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id,
         account_id, owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id,
         currency, exchange_rate, repriced)
     OVERRIDING SYSTEM VALUE
-    SELECT cell_id, :batch_id, :source_id, usage_date, usage_date, team_id, user_id, agent_id, account_id,
+    SELECT cell_id, :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, replaces_cell_id,
         currency, exchange_rate, repriced
     FROM revised_cells
@@ -139,7 +139,7 @@ _BOOK_REVISIONS = text("""
     INSERT INTO usage_records (usage_id, revision, usage_at, source_id, batch_id, usage_date, charge_date,
         external_id, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
         quantity, cost, residual, content_hash, cell_id, original_cost, original_currency, exchange_rate, repriced)
-    SELECT r.usage_id, r.revision, r.usage_at, :source_id, :batch_id, r.usage_date, r.usage_date, r.external_id,
+    SELECT r.usage_id, r.revision, r.usage_at, :source_id, :batch_id, r.usage_date, r.charge_date, r.external_id,
         r.team_id, r.user_id, r.agent_id, r.account_id, r.owner_tag, r.resource_type, r.sku, r.unit,
         r.quantity, r.cost, r.residual, r.content_hash, c.cell_id, r.original_cost, r.currency, r.exchange_rate,
         r.repriced
@@ -186,6 +186,13 @@ _USERS_APPEAR = text("""
       AND NOT EXISTS (SELECT FROM users u WHERE u.user_id = c.user_id)
     ORDER BY 1 ON CONFLICT DO NOTHING RETURNING user_id
 """)
+
+
+def payers_appear(connection: Connection, batch_id: int) -> None:
+    """Make teams and users that a batch's cells name for the first time, and tell of them."""
+    teams = connection.execute(_TEAMS_APPEAR, {"batch_id": batch_id}).scalars().all()
+    users = connection.execute(_USERS_APPEAR, {"batch_id": batch_id}).scalars().all()
+    _tell_appeared(connection, f"batch {batch_id}", teams, users)
 
 
 def appear(
@@ -292,7 +299,8 @@ def open_batch(connection: Connection, source_id: int, delivery: str) -> int:
     return batch_id
 
 
-def _counts(connection: Connection, batch_id: int) -> BatchCounts:
+def counts_of(connection: Connection, batch_id: int) -> BatchCounts:
+    """What a batch's manifest says it did."""
     row = connection.execute(
         text("""SELECT sum(received_count), sum(new_count), sum(unchanged_count), sum(changed_count),
                     sum(quarantined_count), sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
@@ -303,9 +311,20 @@ def _counts(connection: Connection, batch_id: int) -> BatchCounts:
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
-    """Make the partitions that records of these years and months (UTC) go to; commit before loading."""
+    """Make the partitions that records of these years and months (UTC) go to; commit before loading.
+
+    An archived month gets none: its usage is refused.
+    """
+    horizon = archives.horizon(connection) or date.min
     for year, month in sorted(months):
-        connection.execute(text("SELECT ensure_partition(:month)"), {"month": date(year, month, 1)})
+        if date(year, month, 1) < horizon:
+            continue
+        ensure_partition(connection, date(year, month, 1))
+
+
+def ensure_partition(connection: Connection, month: date) -> None:
+    """Make the partition of one month, whether it is archived or not."""
+    connection.execute(text("SELECT ensure_partition(:month)"), {"month": month})
 
 
 def move_cursor(connection: Connection, source_id: int, cursor_at: datetime) -> None:

@@ -12,6 +12,7 @@ from chargeback.settings import settings
 from chargeback.sources.anthropic_costs import AnthropicCosts
 from chargeback.sources.contract import Source, World
 from chargeback.sources.cost_tracker import CostTracker
+from chargeback.sources.focus import Focus
 from chargeback.sources.litellm_db import LiteLlmDb
 from chargeback.sources.litellm_http import LiteLlmHttp
 from chargeback.sources.mapped_file import MappedFile
@@ -21,7 +22,7 @@ from chargeback.sources.push import Push
 
 # A new kind of source is its file and its line here.
 _SOURCES: tuple[type[Source], ...] = (
-    CostTracker, LiteLlmDb, LiteLlmHttp, OpenCost, OpenAiCosts, AnthropicCosts, MappedFile, Push,
+    CostTracker, LiteLlmDb, LiteLlmHttp, Focus, OpenCost, OpenAiCosts, AnthropicCosts, MappedFile, Push,
 )  # fmt: skip
 SOURCES = {source.kind: source for source in _SOURCES}
 KINDS = tuple(SOURCES)

@@ -1,6 +1,6 @@
 """What every cost tracker looks like from inside: windows in, usage and refusals out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
@@ -77,6 +77,37 @@ class Refusal(NamedTuple):
     is_read: bool = False
 
 
+class Scope(NamedTuple):
+    """What a snapshot delivers whole: one billing period of one account.
+
+    `start <= day < end`. A delivery of the scope replaces what was held of it; `start` and `account`
+    say which scope it is, since an open period's `end` may still move.
+    """
+
+    start: date
+    end: date
+    account: str
+
+
+class Scoped(NamedTuple):
+    """A row of a snapshot and the scope that it belongs to; None where the row does not say which.
+
+    `external_id` of its usage is empty where the source gives rows no id of their own. `fingerprint` is
+    64 bits of the row as it is written and of all that decides what it means.
+    """
+
+    scope: Scope | None
+    row: Usage | Refusal
+    fingerprint: int | None = None
+
+
+class Known(NamedTuple):
+    """A row that was read before, told by its fingerprint alone: what it says is known already."""
+
+    position: int
+    fingerprint: int
+
+
 class Window(NamedTuple):
     """Half-open instants to read, `start <= usage_at < end`; None leaves that end open."""
 
@@ -138,4 +169,18 @@ class Source(Readable, Protocol):
 
     def plan(self, window: Window, /) -> Window:
         """What is read when `window` is asked for: at least that, whole days or all of a file."""
+        ...
+
+
+@runtime_checkable
+class SnapshotSource(Protocol):
+    """What a source of the contract `snapshots` has besides: its rows say which scope they belong to."""
+
+    def read_scopes(
+        self, window: Window, known: Sequence[int] = ()
+    ) -> Iterator[Scoped] | Iterator[Scoped | Known]:
+        """The same rows, each with its scope; what is named of a scope is all there is of it.
+
+        Rows whose fingerprints are in `known`, which is sorted, need not be read again.
+        """
         ...

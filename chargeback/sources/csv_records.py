@@ -21,17 +21,57 @@ def csv_rows(
     rows. Raises Invalid (`delivery_invalid`) naming `name` and the line when the header is not
     the contract's, or quotes are broken so that no later row can be trusted.
     """
-    rows = _rows(text, name)
-    _, header = next(rows, (0, None))
-    if header is None:
-        raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+    header, rows = csv_table(text, name)
     order = _order(header, columns, name)
     width, is_in_order = len(header), order == list(range(len(header)))
     for line, cells in rows:
         if len(cells) == width:
             yield line, cells if is_in_order else [cells[place] for place in order], cells
-        elif cells:
+        else:
             yield line, None, cells
+
+
+def written_rows(text: TextIOBase, name: str) -> Iterator[tuple[int, str]]:
+    """Each row below the header as (its first line, its text), unread; a quote may hold several lines together."""
+    number = 1
+    lines = _lines(text, name)
+    for line in lines:
+        first, row = number, line
+        while row.count('"') % 2:
+            more = next(lines, None)
+            if more is None or len(row) > LONGEST_LINE_CHARACTERS:
+                raise Invalid(
+                    "delivery_invalid",
+                    f"{name} has a broken quote in the row at line {first}; export it again.",
+                )
+            row += more
+            number += 1
+        number += 1
+        if not row.isspace():
+            yield first, row
+
+
+def cells_of(row: str, line: int, name: str) -> list[str]:
+    """The cells of a row's text. Raises Invalid where its quotes are broken."""
+    try:
+        return next(csv.reader((row,), strict=True))
+    except csv.Error as fault:
+        raise Invalid(
+            "delivery_invalid",
+            f"{name} has a broken quote in the row at line {line} ({fault}); export it again.",
+        ) from None
+
+
+def csv_table(text: TextIOBase, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header, and each row below it as (its first line, its cells); blank lines are no rows.
+
+    Raises Invalid (`delivery_empty`) where there is no header.
+    """
+    rows = _rows(text, name)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise Invalid("delivery_empty", f"{name} is empty; export it again.")
+    return header, ((line, cells) for line, cells in rows if cells)
 
 
 def _rows(text: TextIOBase, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -5,8 +5,6 @@ import os
 from datetime import date
 
 from chargeback.clock import today
-from chargeback.errors import Invalid
-from chargeback.payer import Payer
 from chargeback.periods import Period, parse_day
 from chargeback.settings import settings
 
@@ -27,13 +25,3 @@ def business_date(given: str | None) -> date:
 def period(given: str | None) -> Period | None:
     """The period that was given, if one was."""
     return None if given is None else Period.parse(given)
-
-
-def payer(team: str | None, user: str | None, everybody: bool) -> Payer:
-    """Whom to bill. Raises Invalid where that is nobody, or both somebody and everybody."""
-    if everybody == bool(team or user):
-        raise Invalid(
-            "payer_missing",
-            "say whom to bill: --team, --user or both for one payer, or --all alone for everybody",
-        )
-    return Payer(team, user)

@@ -16,6 +16,7 @@ from chargeback.journal import without_cost_center
 from chargeback.ledger import allocation, invoices, issuing, publications
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.previews import allocation_preview
+from chargeback.payer import billed
 from chargeback.periods import Period, parse_day
 from chargeback.settings import settings
 from chargeback.views import InvoiceView
@@ -76,7 +77,7 @@ def invoice(
 ) -> int:
     """Draft or refresh one payer's invoice, publish its PDF, and show it whole."""
     payer, wanted, day = (
-        asked.payer(team, user, everybody),
+        billed(team, user, everybody=everybody),
         Period.parse(period),
         asked.business_date(on),
     )

@@ -1,17 +1,20 @@
-"""What `chargeback bill` does: run the deployed flow, wait, and show the result."""
+"""What `chargeback bill` and `chargeback invoice --via prefect` do: run the deployed flow, wait, show the result."""
 
+from chargeback.ledger import invoices, issuing, publications, runs
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.standing import standing
+from chargeback.payer import billed
 from chargeback.periods import Period
 from chargeback.settings import settings
-from entrypoints import figures, showing
+from entrypoints import figures, paper, showing
 from entrypoints.commands import asked
 from entrypoints.flow_runs import run_deployment
 from entrypoints.ledger_at_hand import using_environment
 from entrypoints.run_display import busy, watching
 from entrypoints.stack import running
 
+INVOICE_ON_DEMAND = "invoice-on-demand/chargeback"
 MONTHLY_BILLING = "monthly-billing/chargeback"
 
 
@@ -38,4 +41,41 @@ def bill(period: str, on: str | None, as_json: bool) -> int:
     figures.show_documents(found.documents, f"Documents of {wanted.label}")
     figures.show_reconciliation(reconciled)
     showing.say(ended.sentence, "bold yellow" if ended.needs_a_person else "bold")
+    return 0
+
+
+def invoice(
+    period: str,
+    team: str | None,
+    user: str | None,
+    everybody: bool,
+    number: str | None,
+    on: str | None,
+    as_json: bool,
+) -> int:
+    """Have a worker draft or refresh one payer's invoice, and show it as it stands then."""
+    payer, wanted = billed(team, user, everybody=everybody), Period.parse(period)
+    parameters = {"team": payer.team_id or "", "user": payer.user_id or "", "period": wanted.label,
+                  "business_date": asked.business_date(on).isoformat(), "number": number or "",
+                  "everybody": everybody}  # fmt: skip
+    with (
+        busy("Looking for a running stack") as now,
+        running(settings().home, say=now.update) as stack,
+    ):
+        now.stop()
+        with using_environment(stack.environment):
+            with watching(is_quiet=as_json) as watch:
+                ended = run_deployment(stack, INVOICE_ON_DEMAND, parameters, watch)
+            # By the run: somebody else may have drafted for the same payer meanwhile.
+            with snapshot() as connection:
+                made = runs.find(connection, ended.run_id).counts
+                (view,) = invoices.views(connection, [issuing.find(connection, made["number"])])
+                pdf = publications.newest(connection, "invoice")[view.number]
+    path = str(settings().files / pdf.uri)
+    if as_json:
+        told = {"run_id": ended.run_id, "outcome": made["outcome"], "pdf": path}
+        showing.print_json({**told, **showing.plain(view)})
+        return 0
+    paper.show(view)
+    showing.say(f"PDF  {path}")
     return 0

@@ -54,15 +54,23 @@ def show_counts(counts: list[SyncCounts]) -> None:
     """Show what each source sent and what became of it."""
     showing.table([
         {"source": one.source, "received": one.received, "new": one.new, "already held": one.unchanged,
-         "changed": one.changed, "refused": one.quarantined,
+         "changed": one.changed, "taken back": one.reversed, "refused": one.quarantined, "waiting": one.waiting,
          "cost received": one.received_raw, "cost booked": one.new_cost}
         for one in counts
-    ], right=["received", "new", "already held", "changed", "refused", "cost received", "cost booked"])  # fmt: skip
-    if not any(one.new or one.changed or one.quarantined for one in counts):
+    ], right=["received", "new", "already held", "changed", "taken back", "refused", "waiting", "cost received",
+              "cost booked"])  # fmt: skip
+    if not any(
+        one.new or one.changed or one.reversed or one.quarantined or one.waiting for one in counts
+    ):
         showing.say("Nothing is new.")
     if refused := sum(one.quarantined for one in counts):
         showing.say(
             f"{refused} rows were refused; `chargeback quarantine list` says why.", "yellow"
+        )
+    if waiting := sum(one.waiting for one in counts):
+        showing.say(
+            f"{waiting} rows of snapshots wait for a decision; `chargeback snapshots list` says why.",
+            "yellow",
         )
     for one in counts:
         for sentence in one.doubts:

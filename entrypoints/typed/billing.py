@@ -1,7 +1,7 @@
 """Commands that share out cost and bill it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
@@ -12,7 +12,19 @@ GROUP = Group("What goes out", sort_key=3)
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    commands = (bill, allocate, reallocate, invoice, send, pay, cancel, move, sweep, publish)
+    commands = (
+        bill,
+        approve,
+        allocate,
+        reallocate,
+        invoice,
+        send,
+        pay,
+        cancel,
+        move,
+        sweep,
+        publish,
+    )
     for command in (*commands, deliver, deliveries, export):
         app.command(command, group=GROUP)
 
@@ -34,6 +46,33 @@ def bill(
     from entrypoints.commands import runs
 
     return runs.bill(period, on, as_json)
+
+
+def approve(
+    period: str,
+    /,
+    *,
+    reject: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Reject the drafts instead.")
+    ] = False,
+    reason: Reason = None,
+    shown: Annotated[
+        str | None,
+        Parameter(name="--hash", help="Decide only if the drafts still have this hash."),
+    ] = None,
+    on: OnDate = None,
+    as_json: AsJson = False,
+) -> int:
+    """Approve the drafts of a period, which issues them, or reject them; a run that waits for it goes on.
+
+    Who decided what about which drafts is kept. Doing it again changes nothing.
+
+    Args:
+        period: Month or days, like 2026-10.
+    """
+    from entrypoints.commands import approval
+
+    return approval.approve(period, reject, reason, shown, on, as_json)
 
 
 def allocate(
@@ -78,6 +117,12 @@ def invoice(
     everybody: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
     number: str | None = None,
     on: OnDate = None,
+    via: Annotated[
+        Literal["prefect"] | None,
+        Parameter(
+            help="Have a worker do it, through the Prefect API; without it, this command does."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
@@ -92,6 +137,10 @@ def invoice(
         everybody: Bill all payers together in one invoice.
         number: A number of your own; without it, the next in line.
     """
+    if via == "prefect" and not dry_run:
+        from entrypoints.commands import runs
+
+        return runs.invoice(period, team, user, everybody, number, on, as_json)
     from entrypoints.commands import billing
 
     return billing.invoice(period, team, user, everybody, number, on, as_json, dry_run)

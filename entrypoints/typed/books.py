@@ -1,16 +1,25 @@
 """Commands that look at the books and prove them."""
 
-from cyclopts import App, Group
+from typing import Annotated, Literal
+
+from cyclopts import App, Group, Parameter
 
 from entrypoints.typed.parameters import AsJson
 
 GROUP = Group("The books", sort_key=4)
+ARCHIVE = App(
+    name="archive", help="Usage that lies in files.", group=GROUP, group_commands="Commands"
+)
 
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
     for command in (status, show, verify, reconcile, digest):
         app.command(command, group=GROUP)
+    app.command(ARCHIVE)
+    ARCHIVE.command(list_archives, name="list")
+    ARCHIVE.command(archive_old, name="old")
+    ARCHIVE.command(restore)
 
 
 def status(period: str | None = None, /, *, as_json: AsJson = False) -> int:
@@ -67,3 +76,41 @@ def digest(*, parts: bool = False, as_json: AsJson = False) -> int:
     from entrypoints.commands import books
 
     return books.digest(parts, as_json)
+
+
+def list_archives(*, as_json: AsJson = False) -> int:
+    """Show the months of usage that were archived, and which of them are back."""
+    from entrypoints.commands import archive
+
+    return archive.list_archives(as_json)
+
+
+def archive_old(
+    *,
+    keep_months: Annotated[
+        int | None,
+        Parameter(help="Full months that stay; without it, CHARGEBACK_RETENTION_MONTHS."),
+    ] = None,
+    form: Annotated[
+        Literal["csv", "parquet"] | None, Parameter(help="Without it, CHARGEBACK_RETENTION_FORM.")
+    ] = None,
+    as_of: Annotated[
+        str | None, Parameter(help="The day to count back from; without it, today.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write old, billed months of usage to files and drop them from Postgres; the books say the same."""
+    from entrypoints.commands import archive
+
+    return archive.archive_old(keep_months, form, as_of, as_json)
+
+
+def restore(month: str, /, *, as_json: AsJson = False) -> int:
+    """Bring an archived month of usage back; one that is back already stays as it is.
+
+    Args:
+        month: Like 2024-01.
+    """
+    from entrypoints.commands import archive
+
+    return archive.restore(month, as_json)

@@ -10,7 +10,7 @@ DB = App(name="db", help="The ledger's schema.", group=GROUP, group_commands="Co
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (up, demo, doctor):
+    for command in (up, worker, deploy, demo, doctor):
         app.command(command, group=GROUP)
     app.command(DB)
     DB.command(upgrade)
@@ -24,6 +24,27 @@ def up() -> int:
     from entrypoints import stack
 
     return stack.up()
+
+
+def worker() -> int:
+    """Keep one more worker running until Ctrl-C, for the ledger and the Prefect server that are configured.
+
+    Any number of machines can do so; they need the same CHARGEBACK_DATABASE_URL, PREFECT_API_URL and
+    CHARGEBACK_FILE_STORE, and a CHARGEBACK_HOME of their own.
+    """
+    from entrypoints import stack
+
+    return stack.up(is_worker_only=True)
+
+
+def deploy() -> int:
+    """Bring pool, limits, automations, deployments and their forms onto the Prefect server; again: nothing new.
+
+    Uses the server of PREFECT_API_URL, or that of the stack which is up.
+    """
+    from entrypoints.commands import installation
+
+    return installation.deploy()
 
 
 def demo() -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import api, documents, ledger, sources
+from tests.benchmarks import api, documents, ledger, overhead, snapshots, sources
 from tests.postgres import Server
 
 
@@ -42,12 +42,14 @@ def main() -> int:
             server = Server(Path(str(make_url(owner_url(Path(folder))).query["host"])))
             figures = [
                 *ledger.measure(server, Path(folder), asked.records, asked.teams),
+                *snapshots.measure(server, Path(folder), asked.records),
                 *api.measure(server, asked.posts, asked.rows),
                 *sources.measure(server, Path(folder), asked.source_rows),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
             ]
         finally:
             stop_postgres(Path(folder))
+        figures += overhead.measure(Path(folder), asked.teams)
     for one in figures:
         floor = "" if one.floor_seconds is None else f"{one.floor_seconds:.2f}"
         table.add_row(

@@ -113,7 +113,7 @@ def _measure_allocation(
     server: Server, ledger: str, floors: str, folder: Path, records: int
 ) -> Iterator[Measured]:
     # Statistics as autovacuum would have gathered them by the time a month is allocated.
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         cursor.execute("ANALYZE")
     took = seconds_of(lambda: allocate(END))
     grouped = _group_by(server, ledger)
@@ -170,7 +170,8 @@ def _measure_reallocation(teams: int, allocation_seconds: float) -> Iterator[Mea
 
 
 @contextmanager
-def _cursor(server: Server, database: str) -> Iterator["psycopg2.extensions.cursor"]:
+def cursor_of(server: Server, database: str) -> Iterator["psycopg2.extensions.cursor"]:
+    """A transaction as superuser."""
     connection = psycopg2.connect(server.url(database).replace("+psycopg2", ""))
     try:
         with connection, connection.cursor() as cursor:
@@ -181,7 +182,7 @@ def _cursor(server: Server, database: str) -> Iterator["psycopg2.extensions.curs
 
 def _group_by(server: Server, ledger: str) -> float:
     """One bare GROUP BY over the raw records, by what a pool is made of."""
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         return seconds_of(
             lambda: cursor.execute("""
                 CREATE TEMPORARY TABLE grouped AS
@@ -197,15 +198,15 @@ def copied(
 ) -> Iterator[Callable[[], None]]:
     """Gives the work of copying the tables' rows, already written out, into the second ledger."""
     files = {table: folder / f"{table}.copy" for table in tables}
-    with _cursor(server, ledger) as cursor:
+    with cursor_of(server, ledger) as cursor:
         for table, file in files.items():
             with file.open("wb") as out:
                 cursor.copy_expert(f"COPY (SELECT * FROM {table}) TO STDOUT", out, size=1 << 20)
-    with _cursor(server, floors) as cursor:
+    with cursor_of(server, floors) as cursor:
         cursor.execute("SELECT ensure_partition(DATE '2026-10-01')")
 
     def copy() -> None:
-        with _cursor(server, floors) as cursor:
+        with cursor_of(server, floors) as cursor:
             for table, file in files.items():
                 with file.open("rb") as rows:
                     cursor.copy_expert(f"COPY {table} FROM STDIN", rows, size=1 << 20)

@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from chargeback.settings import Settings, settings
-from entrypoints.deploying import deployment_names
-from entrypoints.prefect_server import is_healthy, is_pool_ready
+from entrypoints.automations import CRASHED_RUNS, LOST_RUNS, STUCK_RUNS
+from entrypoints.deploying import Deploying, deployment_names
+from entrypoints.prefect_server import POOL, get, is_healthy, is_pool_ready
 from entrypoints.stack import Stack, running
 from tests.entrypoints.conftest import free_port
 
@@ -28,6 +29,7 @@ SCHEDULED = {
     "invoice-delivery/chargeback",
     "monthly-billing/chargeback",
     "books-verification/chargeback",
+    "retention/chargeback",
 }
 WAIT_SECONDS = 60
 
@@ -82,10 +84,32 @@ def test_the_monthly_bill_starts_when_the_new_month_has_begun_everywhere(stack: 
         assert (starts_at.day, starts_at.hour) == (1, 12)
 
 
-def test_runs_whose_process_vanished_are_crashed_by_an_automation(stack: Stack) -> None:
-    (automation,) = posted(stack, "/automations/filter", {})
-    assert automation["enabled"]
-    assert automation["trigger"]["within"] == 90
+def test_lost_runs_are_crashed_within_two_minutes_and_begin_again_three_times_at_most(
+    stack: Stack,
+) -> None:
+    automations = {one["name"]: one for one in posted(stack, "/automations/filter", {})}
+    assert set(automations) == {LOST_RUNS, STUCK_RUNS, CRASHED_RUNS}
+    assert all(one["enabled"] for one in automations.values())
+    assert automations[LOST_RUNS]["trigger"]["within"] == 90
+    assert automations[STUCK_RUNS]["trigger"]["within"] == 120
+    assert automations[CRASHED_RUNS]["trigger"]["match"]["prefect.run-count"] == ["1", "2", "3"]
+
+
+def test_deploying_again_changes_nothing(stack: Stack) -> None:
+    def deployed() -> list[Any]:
+        return [
+            sorted(((one["id"], str(one["parameter_openapi_schema"]), [s["slug"] for s in one["schedules"]])
+                    for one in posted(stack, "/deployments/filter", {})), key=str),
+            sorted(str((one["id"], one["name"], one["trigger"]["match"]))
+                   for one in posted(stack, "/automations/filter", {})),
+            get(stack.prefect_api_url, f"/work_pools/{POOL}")["concurrency_limit"],
+        ]  # fmt: skip
+
+    before = deployed()
+    again = Deploying(stack.home, stack.prefect_api_url, stack.environment, is_forced=True)
+    assert again.wait()
+    assert deployed() == before
+    assert before[-1] == 16
 
 
 def test_a_worker_is_online(stack: Stack) -> None:

@@ -66,6 +66,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "cost_tracker": {"url": URL, "form": "json"},
     "litellm_db": {"dsn_env": "LITELLM_URL"},
     "litellm_http": {"url": "https://litellm.example", "token_env": "LITELLM_KEY"},
+    "focus": {"path": "a.csv"},
     "opencost": {"url": "http://opencost.example:9003", "cluster": "prod", "since": "2026-10-01"},
     "openai_costs": {"since": "2026-10-01", "token_env": "OPENAI_ADMIN_KEY"},
     "anthropic_costs": {"since": "2026-10-01", "token_block": "anthropic-admin"},
@@ -78,7 +79,7 @@ GOOD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_kind_opens_without_reading_anything(kind: str) -> None:
     source = open_source(kind, GOOD[kind])
-    assert (source.kind, source.contract) == (kind, "events")
+    assert (source.kind, source.contract) == (kind, "snapshots" if kind == "focus" else "events")
     assert source.roles
 
 

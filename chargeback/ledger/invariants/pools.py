@@ -125,6 +125,9 @@ _DAY = f"""
           FROM usage_records r JOIN usage_sources s USING (source_id)
           WHERE s.role = 'allocate' AND {in_days("r.usage_date")} AND {around_days("r.usage_at")} GROUP BY r.usage_date
           UNION ALL
+          SELECT g.usage_date, g.cost, 0, 0, 0 FROM archived_usage g JOIN usage_sources s USING (source_id)
+          WHERE s.role = 'allocate' AND {in_days("g.usage_date")}
+          UNION ALL
           SELECT a.usage_date, 0, a.cost, 0, 0 FROM allocations a LEFT JOIN cost_pools p USING (pool_id)
           WHERE p.retired_at IS NULL AND {in_days("a.usage_date")}
             AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - queries are made of constants only
 
+from chargeback.ledger.invariants import snapshots
 from chargeback.ledger.invariants.invariant import (
     Invariant,
     around_days,
@@ -54,6 +55,13 @@ _MANIFEST = f"""
         OR (new_raw + changed_raw - reversed_raw) * exchange_rate + repriced <> cost + residual)
 """
 
+
+def _archived(table: str) -> str:
+    """The condition that records of the row's batch and day were archived."""
+    return f"""EXISTS (SELECT FROM archived_usage g
+        WHERE g.batch_id = {table}.batch_id AND g.usage_date = {table}.usage_date)"""
+
+
 # Records count up and cells count down: what is in a cell exactly, with every attribute, comes to 0.
 # Records of a batch still open are in no cell yet.
 _ATTRIBUTES = """batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag,
@@ -67,12 +75,39 @@ _CELLS_OF_RECORDS = f"""
               coalesce(repriced, 0) AS repriced, cost, quantity, residual, record_count FROM usage_records
           WHERE {in_days("usage_date")} AND {around_days("usage_at")}
             AND batch_id NOT IN (SELECT batch_id FROM usage_batches WHERE sealed_at IS NULL)
+            AND NOT {_archived("usage_records")}
           UNION ALL
           SELECT {_ATTRIBUTES}, currency, exchange_rate, -repriced, -cost, -quantity, -residual, -record_count
           FROM usage_cells
-          WHERE {in_days("usage_date")}) counted
+          WHERE {in_days("usage_date")} AND NOT {_archived("usage_cells")}) counted
     GROUP BY {_ATTRIBUTES}, currency, exchange_rate
     HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0 OR sum(repriced) <> 0
+"""
+
+# Of an archived month only what its records came to is here, per batch and day: the archive's manifest.
+_CELLS_OF_ARCHIVE = f"""
+    SELECT format('batch %s, %s: records, archived ones included, and cells differ by cost %s, quantity %s, '
+                  'residual %s, %s records', batch_id, usage_date, {shown("sum(cost)")}, {shown("sum(quantity)")},
+                  {shown("sum(residual)")}, sum(record_count)) AS sentence
+    FROM (SELECT batch_id, usage_date, cost, quantity, residual, record_count FROM archived_usage
+          WHERE {in_days("usage_date")}
+          UNION ALL
+          SELECT batch_id, usage_date, cost, quantity, residual, record_count FROM usage_records
+          WHERE {in_days("usage_date")} AND {around_days("usage_at")} AND {_archived("usage_records")}
+          UNION ALL
+          SELECT batch_id, usage_date, -cost, -quantity, -residual, -record_count FROM usage_cells
+          WHERE {in_days("usage_date")} AND {_archived("usage_cells")}) counted
+    GROUP BY batch_id, usage_date
+    HAVING sum(cost) <> 0 OR sum(quantity) <> 0 OR sum(residual) <> 0 OR sum(record_count) <> 0
+"""
+
+# A month is in the archive or in the ledger's own tables, never in both.
+_ARCHIVED_TWICE = f"""
+    SELECT format('%s records of %s are held, although that month lies in the archive', count(*),
+                  to_char(month, 'YYYY-MM')) AS sentence
+    FROM usage_archives JOIN usage_records r ON r.usage_at >= month::timestamp AT TIME ZONE 'UTC'
+        AND r.usage_at < (month + interval '1 month') AT TIME ZONE 'UTC'
+    WHERE state = 'archived' AND {in_days("r.usage_date")} GROUP BY month
 """
 
 _CELLS_OF_MANIFEST = f"""
@@ -149,9 +184,12 @@ _REPLACED = f"""
     SELECT format('refused row %s of source %s (%s) counts as delivered again, but is not in the ledger',
                   coalesce(q.external_id, 'without id'), s.name, {shown("q.raw_cost")}) AS sentence
     FROM usage_quarantine q JOIN usage_sources s USING (source_id)
-    WHERE q.state = 'replaced' AND {in_days_or_undated("q.usage_date")}
+    WHERE q.state = 'replaced' AND q.snapshot_id IS NULL AND {in_days_or_undated("q.usage_date")}
       AND NOT EXISTS (SELECT FROM usage_records r
                       WHERE r.usage_id = public_id('usage', s.name, coalesce(q.booked_as, q.external_id)))
+      -- What came again before a month was archived may lie in the archive.
+      AND NOT EXISTS (SELECT FROM usage_archives g WHERE g.state = 'archived' AND q.decided_at < g.archived_at
+                      AND (q.usage_date IS NULL OR q.usage_date < g.month + interval '1 month 2 days'))
 """
 
 # What stands is booked at its month's rate; a rate that changed books it anew.
@@ -189,15 +227,23 @@ _WENT_OUT = f"""
 FACTS_ONCE = Invariant(
     1,
     "each usage fact is held once per revision, and taken back by the next",
-    (_HELD_TWICE, _OUT_OF_TURN),
+    (_HELD_TWICE, _OUT_OF_TURN, snapshots.OUT_OF_SCOPE),
 )
 BATCHES_WHOLE = Invariant(
     2,
     "each batch is booked whole: manifest, records and cells agree",
-    (_MANIFEST, _CELLS_OF_RECORDS, _CELLS_OF_MANIFEST, _BATCH_OF_CELL),
+    (
+        _MANIFEST,
+        _CELLS_OF_RECORDS,
+        _CELLS_OF_ARCHIVE,
+        _CELLS_OF_MANIFEST,
+        _BATCH_OF_CELL,
+        _ARCHIVED_TWICE,
+        snapshots.KEPT_WHOLE,
+    ),
 )
 RECONCILED = Invariant(
     14,
     "what came in is accounted for, per source and day",
-    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT),
+    (_BOOKED, _REFUSED, _REPLACED, _AT_OTHER_RATES, _WENT_OUT, snapshots.SETTLED_TOGETHER),
 )

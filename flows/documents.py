@@ -1,0 +1,79 @@
+"""What flows do with documents: have them drawn, show them, tell of those that were sent."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from chargeback.ledger import invoices, publications
+from chargeback.ledger.database import snapshot
+from chargeback.periods import Period
+from chargeback.settings import settings
+from chargeback.views import InvoiceRow
+from flows.page import Link
+from flows.recording import Record, patiently
+from flows.sharing_work import drawn_together
+from flows.telling import tell
+from tasks.publish_documents import cut_documents, publish_invoices
+
+
+def draw_documents(record: Record, period: Period) -> None:
+    """Publish the period's PDFs: here, or where they are many, cut into runs that every worker helps with.
+
+    Rerun: the same files, nothing new.
+    """
+    cut = cut_documents(period.label)
+    if len(cut["parts"]) > 1:
+        helped = drawn_together(period.label, cut["parts"])
+        record.say(
+            f"{cut['documents']} documents drawn in {len(cut['parts'])} parts, {helped} of them by runs of their own"
+        )
+        return
+    drawn = publish_invoices(period.label)
+    record.say(f"{drawn['published']} documents drawn as PDF, {drawn['new']} of them new")
+
+
+def show_documents(record: Record, period: Period) -> None:
+    """Show the period's documents, each with a link to its PDF."""
+    rows, pdfs = patiently(lambda: _found(period))
+    record.show(
+        "invoices",
+        f"The documents of {period.label}.",
+        [shown(row, row.number in pdfs) for row in reversed(rows)],
+    )
+
+
+def shown(row: InvoiceRow, has_pdf: bool) -> dict[str, Any]:
+    """A document as a row of a table."""
+    return {
+        "number": row.number,
+        "payer": row.team_id or row.user_id or "all",
+        "status": row.status.value,
+        "total": f"{row.total:,.2f} {row.currency}",
+        "due": row.due_date,
+        "PDF": Link("PDF", pdf_url(row.number)) if has_pdf else None,
+    }
+
+
+def pdf_url(number: str) -> str:
+    """Where people get the PDF of a document: from the HTTP API."""
+    base = settings().public_url or f"http://127.0.0.1:{settings().api_port}"
+    return f"{base.rstrip('/')}/api/chargeback/invoices/{number}/pdf"
+
+
+def tell_sent(period: Period, numbers: Iterable[str]) -> None:
+    """Emit an event per invoice that was sent."""
+    sent = set(numbers)
+    if not sent:
+        return
+    rows, _ = patiently(lambda: _found(period))
+    for row in rows:
+        if row.number in sent:
+            tell("invoice.sent", "invoice", row.number, {
+                "period": period.label, "team_id": row.team_id, "user_id": row.user_id, "total": row.total,
+                "currency": row.currency, "due_date": row.due_date, "status": row.status.value,
+            })  # fmt: skip
+
+
+def _found(period: Period) -> tuple[list[InvoiceRow], set[str]]:
+    with snapshot() as connection:
+        rows = [row for row in invoices.rows(connection, period) if row.period == period]
+        return rows, set(publications.newest(connection, "invoice"))
