@@ -250,8 +250,8 @@ def _start(
     server = _start_server(stack, say)
     if migrate:
         database.upgrade(_migration_url(stack.home))
-        with database.transaction(stack.database_url) as connection:
-            ledger_settings.tell(connection, "stack")
+    with database.transaction(stack.database_url) as connection:
+        ledger_settings.tell(connection, "stack")
     api = _start_api(stack, say) if with_api else None
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
     if api is not None:
