@@ -200,7 +200,8 @@ def up(*, is_worker_only: bool = False) -> int:
                 "stop that one first, or set CHARGEBACK_HOME, CHARGEBACK_API_PORT and CHARGEBACK_PREFECT_PORT "
                 "for another",
             )
-        say(f"API        {api_process.api_url()}/docs")
+        if is_whole:
+            say(f"API        {api_process.api_url()}/docs")
         say(f"Prefect    {stack.prefect_ui_url}")
         say(f"Ledger     {prefect_server.without_password(stack.database_url)}")
         say(f"Logs       {stack.home / 'logs'}")

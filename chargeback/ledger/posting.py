@@ -6,7 +6,7 @@ source (shared, so that a whole delivery takes turns with posts), the usage ids,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from chargeback import exact_json, money
 from chargeback.errors import Refused
 from chargeback.identity import public_id
-from chargeback.ledger import ledger_settings, usage
+from chargeback.ledger import archives, ledger_settings, usage
 from chargeback.ledger.chunks import content_hash
 from chargeback.ledger.database import transaction
 from chargeback.ledger.open_batches import hold_open
@@ -108,10 +108,14 @@ def post(
     held = _held(connection, given)
     answers: list[Booked | Refused] = []
     new: list[Held] = []
+    horizon = archives.horizon(connection)
     for one in posts:
         known = held.get(one.usage_id or "")
         if known is not None:
             answers.append(_compared(one, known))
+            continue
+        if horizon is not None and (one.usage_at or now).date() < horizon:
+            answers.append(_archived(one, horizon))
             continue
         new.append(_made(one, now))
         held[new[-1].usage_id] = new[-1]
@@ -153,6 +157,14 @@ def _held(connection: Connection, usage_ids: Sequence[str]) -> dict[str, Held]:
 def exact(written: str | None) -> Any:
     """A JSON value as it is kept, with every digit of its numbers."""
     return None if written is None else exact_json.loads(written.encode())
+
+
+def _archived(one: Posted, horizon: date) -> Refused:
+    return Refused(
+        "archived_period",
+        f"usage of {one.usage_at:%Y-%m} came, and usage before {horizon} is archived; "
+        "restore the month with `chargeback archive restore` and send it again",
+    )
 
 
 def _made(one: Posted, now: datetime) -> Held:

@@ -171,3 +171,13 @@ owners:
         }
         assert summed == expected
         door.post("/allocate", JANUARY)
+
+
+def test_usage_of_an_archived_month_is_refused(door: Door, books: Books) -> None:
+    books.damage(
+        """INSERT INTO usage_archives (month, state, form, files, record_count, digest, archived_by)
+           VALUES ('2024-01-01', 'archived', 'csv', '[]', 0, repeat('0', 64), 'tester')"""
+    )
+    refusal = door.post("/usage", {"cost_usd": 1, "timestamp": "2024-01-31T23:59:59Z"}, 409)
+    assert refusal["code"] == "archived_period"
+    door.post("/usage", {"cost_usd": 1, "timestamp": "2024-02-01T00:00:00Z"}, 201)
