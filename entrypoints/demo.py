@@ -23,7 +23,7 @@ from chargeback.payers_file import read
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.views import InvoiceRow
-from entrypoints import demo_litellm, figures, showing
+from entrypoints import demo_cloud, demo_litellm, figures, showing
 from entrypoints.commands.asked import actor
 from entrypoints.commands.runs import MONTHLY_BILLING
 from entrypoints.flow_runs import Ended, run_deployment
@@ -51,14 +51,15 @@ def run() -> int:
         before = _digest()
         _load_company()
         litellm = _make_litellm(stack)
-        ended = _bill(stack)
+        ended = _bill(stack, PERIOD, ISSUED_ON)
+        clouds = _bill(stack, demo_cloud.PERIOD, demo_cloud.ISSUED_ON)
         _collect()
         after = _digest()
         _show_result(litellm)
         is_whole = _prove()
         _say_what_changed(before, after)
-    if ended.needs_a_person:
-        showing.say(f"A person has to look: {ended.sentence}", "bold yellow")
+    for sentence in dict.fromkeys(one.sentence for one in (ended, clouds) if one.needs_a_person):
+        showing.say(f"A person has to look: {sentence}", "bold yellow")
     showing.say(f"Took {time.monotonic() - begun:.0f} seconds.", "dim")
     return 0 if is_whole else 1
 
@@ -98,7 +99,7 @@ def _load_company() -> None:
         others = [
             source.name
             for source in usage_sources.sources(connection)
-            if source.name not in (SOURCE, demo_litellm.SOURCE)
+            if source.name not in (SOURCE, demo_litellm.SOURCE, demo_cloud.SOURCE)
         ]
         if others:
             raise Refused(
@@ -112,9 +113,10 @@ def _load_company() -> None:
         is_new = usage_sources.put(
             connection, SOURCE, "cost_tracker", SourceRole.ALLOCATE, CONFIG, actor()
         )
+        demo_cloud.add(connection)
         if is_new or any(asdict(counts).values()):
             changed = ", ".join(f"{number} {what}" for what, number in asdict(counts).items())
-            done(f"{changed}, a cost tracker")
+            done(f"{changed}, a cost tracker, the bills of three clouds")
         else:
             done("All of it was there already")
 
@@ -141,10 +143,10 @@ def _make_litellm(stack: Stack) -> demo_litellm.Own | None:
     return own
 
 
-def _bill(stack: Stack) -> Ended:
-    """October, billed on the first of November by the deployed flow."""
-    showing.heading(f"Billing {PERIOD.label} with the flow monthly-billing, dated {ISSUED_ON}")
-    parameters = {"period": PERIOD.label, "business_date": ISSUED_ON.isoformat()}
+def _bill(stack: Stack, period: Period, on: date) -> Ended:
+    """The month, billed by the deployed flow."""
+    showing.heading(f"Billing {period.label} with the flow monthly-billing, dated {on}")
+    parameters = {"period": period.label, "business_date": on.isoformat()}
     with _timed() as done:
         with watching() as watch:
             ended = run_deployment(stack, MONTHLY_BILLING, parameters, watch)
@@ -200,6 +202,7 @@ def _show_result(litellm: demo_litellm.Own | None) -> None:
         overview = publications.newest(connection, "overview").get(PERIOD.label)
     if litellm:
         demo_litellm.show_comparison(litellm, reconciled)
+    demo_cloud.show_totals()
     showing.heading("Files")
     for _, pdf in sorted(pdfs.items()):
         showing.say(f"  {settings().files / pdf.uri}")

@@ -214,6 +214,17 @@ WORDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
         "Writing the reports",
         lambda c: f"Published {c['published']} report files, {c['new']} of them new",
     ),
+    "find_unattributed": (
+        "Looking for cost that nobody owns",
+        lambda c: (
+            f"Nobody owns {wording.exact(Decimal(c['cost']))} of {wording.exact(Decimal(c['whole']))}"
+        ),
+    ),
+    "publish_finance": (
+        "Writing the journal and the exports",
+        lambda c: f"Published {c['published']} files for finance, {c['new']} of them new",
+    ),
+    "deliver_documents": ("Sending", lambda c: f"{c['sent']} messages went out"),
     "cut_documents": ("Counting the documents", lambda c: f"{c['documents']} documents to draw"),
     "look_at_drafts": (
         "Looking at the drafts",

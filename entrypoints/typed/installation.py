@@ -52,6 +52,10 @@ def demo() -> int:
 
     Needs an empty ledger, or one that only the demo used. Running it again changes nothing.
     """
+    from chargeback.settings import settings
+
+    # Prefect, which the next import brings along, makes its own folder in it, but not this one.
+    settings().home.mkdir(parents=True, exist_ok=True)
     from entrypoints import demo as work
 
     return work.run()

@@ -61,7 +61,8 @@ def test_the_first_run_bills_the_month(demo: Demo) -> None:
     assert "Read litellm: 1000 rows, 1000 of them new" in demo.first
     assert "Issued 5 invoices" in demo.first
     assert "INV-20261101-0001 of team-etl is paid" in demo.first
-    assert "Overdue now: INV-20261101-0004" in demo.first
+    assert "Overdue now: INV-20261101-0004, INV-20261101-0008" in demo.first
+    assert "Read cloud: 1000 rows, 1000 of them new" in demo.first
     assert "The books tie out: all 14 invariants hold" in demo.first
 
 
@@ -79,7 +80,7 @@ def test_what_it_started_is_stopped(demo: Demo) -> None:
 
 def test_the_month_reconciles_to_the_last_digit(demo: Demo) -> None:
     found = demo.json("reconcile", "2026-10")
-    source, litellm = found["sources"]
+    _, source, litellm = found["sources"]
     assert (source["received_count"], source["received"]) == (438, "0.754318700000000002909")
     assert source["ledger"] == "0.754318700000000005"
     # 0.754318700000000002909 - 0.754318700000000005
@@ -95,6 +96,16 @@ def test_the_month_reconciles_to_the_last_digit(demo: Demo) -> None:
     assert litellm["ledger"] == "2.986861285000000097"
     assert litellm["residual"] == "0.0000000000000000285428"
     assert (litellm["difference"], litellm["allocation_difference"]) == ("0", "0")
+
+
+def test_the_clouds_bills_tie_out_in_both_their_months(demo: Demo) -> None:
+    _, _, table = demo.first.partition("The clouds' bills")
+    assert [line.split() for line in table.splitlines()[4:7]] == [
+        ["2024-09", "999", "20.28022672899", "20.28022672899", "0"],
+        ["2024-10", "1", "0.24", "0.24", "0"],
+        ["together", "1000", "20.52022672899", "20.52022672899", "0"],
+    ]
+    assert "FinOps Foundation / FOCUS Sample Data, CC BY 4.0" in demo.first
 
 
 def test_litellms_own_total_is_shown_beside_the_ledgers(demo: Demo) -> None:
@@ -131,7 +142,7 @@ def test_one_invoice_is_paid_one_overdue_one_sent(demo: Demo) -> None:
 
 def test_every_path_it_prints_is_a_file(demo: Demo) -> None:
     printed = [Path(line.strip()) for line in demo.first.splitlines() if line.startswith("  /")]
-    assert [path.suffix for path in printed] == [".pdf"] * 5 + [".html"]
+    assert [path.suffix for path in printed] == [".pdf"] * 8 + [".html"]
     for path in printed:
         assert path.stat().st_size > 1000
 
