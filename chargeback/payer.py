@@ -35,6 +35,6 @@ def billed(team_id: str | None, user_id: str | None, *, everybody: bool) -> Paye
     if everybody == bool(team_id or user_id):
         raise Invalid(
             "payer_missing",
-            "say whom to bill: a team, a user or both for one payer, or everybody alone for all together",
+            "say whom to bill: a team, a user or both for one payer, or everybody (--all) alone for all together",
         )
     return Payer(team_id or None, user_id or None)
