@@ -252,6 +252,8 @@ def _start(
         database.upgrade(_migration_url(stack.home))
     with database.transaction(stack.database_url) as connection:
         ledger_settings.tell(connection, "stack")
+    # Nothing of the stack's own stays connected: whoever copies or restores the ledger would be in its way.
+    database.engine(stack.database_url).dispose()
     api = _start_api(stack, say) if with_api else None
     prefect_server.wait_until_healthy(stack.prefect_api_url, server)
     if api is not None:

@@ -183,8 +183,9 @@ def _prepare(rows: Iterable[Usage | Refusal], prefix: Any, zone: ZoneInfo) -> Ch
         except Invalid as error:
             _refuse(chunk, usage_date, refusal_of(row, error.code, error.message))
             continue
-        texts = dimensions.get(row[3:11]) or dimensions.setdefault(
-            row[3:11], "\t".join(map(escaped, row[3:11]))
+        names = row[3:11]
+        texts = dimensions.get(names) or dimensions.setdefault(
+            names, "\t".join(map(escaped, names))
         )
         facts = f"{usage_at.isoformat()}\t{texts}\t{quantity}\t{cost}"
         content = sha256(f"{facts}{own_days}".encode()).digest()[:16]

@@ -57,7 +57,7 @@ def bill_deployed(killed: KilledStack, rounds: list[Round]) -> None:
     """Run the deployed flow for all of these rounds at once; each run completes."""
     runs = [killed.start_deployed(round_) for round_ in rounds]
     killed.mend_until(lambda: all(map(killed.has_ended, runs)), ASK_SECONDS)
-    assert [killed.state(run)["name"] for run in runs] == ["Completed"] * len(runs)
+    assert [killed.state(run)["type"] for run in runs] == ["COMPLETED"] * len(runs)
 
 
 def run_until(moment: float, round_: Round, undisturbed: Undisturbed) -> ForkServerProcess | None:

@@ -101,5 +101,5 @@ class Deployed:
         return list(self.ask("POST", "/flow_runs/filter", body).json())
 
     def events(self, prefix: str) -> list[dict[str, Any]]:
-        body = {"filter": {"event": {"prefix": [prefix]}}, "limit": 200}
+        body = {"filter": {"event": {"prefix": [prefix]}}, "limit": 50}
         return list(self.ask("POST", "/events/filter", body).json()["events"])
