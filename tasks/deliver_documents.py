@@ -1,5 +1,6 @@
 """Send documents to those who pay, and tell programs of them."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from chargeback.errors import NotFound, Refused, Unavailable
 from chargeback.ledger import deliveries, invoices, publications
 from chargeback.ledger.database import transaction
 from chargeback.ledger.deliveries import Channels, Waiting
+from chargeback.ledger.publications import Publication
 from chargeback.settings import Settings, settings
 from chargeback.views import InvoiceView
 from tasks.steps import step
@@ -27,7 +29,8 @@ def deliver_documents(as_of: date, number: str | None = None) -> dict[str, Any]:
         if number is not None:
             deliveries.again(connection, number)
         ids = deliveries.waiting(connection)
-    outcomes = [_send(delivery_id) for delivery_id in ids]
+        pdfs = publications.newest(connection, "invoice") if ids else {}
+    outcomes = [_send(delivery_id, pdfs) for delivery_id in ids]
     waits = [said for outcome, said in outcomes if outcome == "waits"]
     if waits:
         raise Unavailable(
@@ -49,14 +52,14 @@ def channels(settings: Settings) -> Channels:
     )
 
 
-def _send(delivery_id: int) -> tuple[str, str]:
+def _send(delivery_id: int, pdfs: Mapping[str, Publication]) -> tuple[str, str]:
     """Send one message under its lock: what became of it, and why it did not go out."""
     with transaction() as connection:
         message = deliveries.lock(connection, delivery_id)
         if message is None:
             return "gone", ""
         (view,) = invoices.views(connection, [message.invoice_id])
-        pdf = publications.newest(connection, "invoice").get(message.number)
+        pdf = pdfs.get(message.number)
         try:
             _hand_over(message, view, pdf.uri if pdf else None)
         except (Refused, NotFound) as refused:

@@ -1,19 +1,14 @@
-"""Draw invoices and reports and put them into the file store.
-
-A file is safely in the store before the ledger says that it is there; its name ends in its content's
-hash, so a document that changed is another file and what was published once stays.
-"""
+"""Draw invoices and reports and put them into the file store; how they get their places is `publishing`'s."""
 
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
 from chargeback.documents import report_csv, report_page
-from chargeback.documents.file_names import file_name, period_folder
 from chargeback.documents.file_store import FileStore
 from chargeback.documents.invoice_pdf import draw_many
 from chargeback.documents.letterhead import Letterhead
+from chargeback.documents.publishing import folder_of, put
 from chargeback.ledger import invoices, publications
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.publications import Publication
@@ -46,7 +41,7 @@ def publish_invoices(
             with snapshot() as connection:
                 views = invoices.views(connection, chunk)
             pdfs = draw_many(((view, letterhead) for view in views), _processes())
-            files = [_put(store, "invoice", v.number, _folder("invoices", v.period), (v.number, v.bill_to.name),
+            files = [put(store, "invoice", v.number, folder_of("invoices", v.period), (v.number, v.bill_to.name),
                           "pdf", pdf)
                      for v, pdf in zip(views, pdfs, strict=True)]  # fmt: skip
             with transaction() as connection:
@@ -75,29 +70,6 @@ def _processes() -> int:
     return settings().document_processes or os.cpu_count() or 1
 
 
-def _folder(kind: str, period: Period) -> str:
-    return f"{kind}/{period_folder(period)}"
-
-
-def _put(
-    store: FileStore,
-    kind: str,
-    subject: str,
-    folder: str,
-    name: tuple[str, ...],
-    suffix: str,
-    data: bytes,
-) -> Publication:
-    put = store.publish(f"{folder}/{_leaf(name, data, suffix)}", data)
-    return Publication(kind, subject, put.uri, put.bytes, put.sha256)
-
-
-def _leaf(name: tuple[str, ...], data: bytes, suffix: str) -> str:
-    """A name for people that is another one for other content."""
-    stem = file_name(*name, suffix=suffix).removesuffix(f".{suffix}")
-    return f"{stem}_{sha256(data).hexdigest()[:8]}.{suffix}"
-
-
 @step("publish reports of {period}")
 def publish_reports(period: str) -> dict[str, Any]:
     """Publish a page and a CSV per team and per user of the period, and the page that lists them.
@@ -105,7 +77,7 @@ def publish_reports(period: str) -> dict[str, Any]:
     Rerun: the same figures give the same files; figures that changed are published beside the old ones.
     """
     asked = Period.parse(period)
-    store, folder = FileStore(settings().files), _folder("reports", asked)
+    store, folder = FileStore(settings().files), folder_of("reports", asked)
     with snapshot() as connection:
         views = [*reports(connection, "team", asked), *reports(connection, "user", asked)]
         pdfs = publications.newest(connection, "invoice")
@@ -116,7 +88,7 @@ def publish_reports(period: str) -> dict[str, Any]:
              for view, file in zip(views, files[::2], strict=True)]  # fmt: skip
     overview = report_page.overview(asked, pages, unowned)
     files.append(
-        _put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview)
+        put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview)
     )
     with transaction() as connection:
         new = publications.keep(connection, files)
@@ -131,6 +103,6 @@ def _report_files(
     name = (view.subject, view.subject_id)
     page, table = report_page.page(view, links), report_csv.csv_bytes(view)
     return [
-        _put(store, "report", subject, folder, name, "html", page),
-        _put(store, "report-csv", subject, folder, name, "csv", table),
+        put(store, "report", subject, folder, name, "html", page),
+        put(store, "report-csv", subject, folder, name, "csv", table),
     ]
