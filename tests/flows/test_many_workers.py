@@ -158,7 +158,7 @@ def test_a_run_of_a_lost_machine_is_crashed_and_ends_on_another(
 ) -> None:
     run = waiting_for_usage(deployed, round_, tracker)
     with second_worker(deployed, tmp_path):
-        assert len(workers(deployed)) == 2
+        wait_for(lambda: len(workers(deployed)) == 2)
         pid = deployed.killed.stack.worker_pid
         assert pid is not None
         kill_machine(pid)
