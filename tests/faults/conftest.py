@@ -90,7 +90,7 @@ def month(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFact
     return told
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack_home() -> Iterator[Path]:
     """The stack's home and port, and processes to fork from that know them; the stack itself is not up yet."""
     with made_home() as home, pytest.MonkeyPatch.context() as patch:
@@ -108,7 +108,7 @@ def stack_home() -> Iterator[Path]:
     settings.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def killed_stack(
     stack_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KilledStack]:
@@ -121,14 +121,14 @@ def killed_stack(
         killed.administer("CREATE DATABASE seed TEMPLATE ledger")
         open_books(export, killed.url("seed"))
         database.engine(killed.url("seed")).dispose()
-        # As commands do; it must not keep them from mending what they started.
+        # As commands do, for the time of one module: other tests of this process have stacks of their own.
         for name, value in stack.environment.items():
             patch.setenv(name, value)
         settings.cache_clear()
         yield killed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def undisturbed(killed_stack: KilledStack) -> Undisturbed:
     """The month billed by a process that nobody kills."""
     for _ in range(
