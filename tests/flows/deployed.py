@@ -10,7 +10,8 @@ import httpx
 from entrypoints.prefect_server import get
 from tests.faults.killed_stack import KilledStack, Round
 
-WAIT_SECONDS = 150
+# Long, for a schedule is made ahead and another test may bill on the other core meanwhile.
+WAIT_SECONDS = 240
 ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
