@@ -83,11 +83,6 @@ def within(run_id: str | None = None, reason: str | None = None) -> Iterator[Non
         _circumstances.reset(token)
 
 
-def because(reason: str) -> None:
-    """As `within`, for as long as the calling task lives."""
-    _circumstances.set(replace(_circumstances.get(), reason=reason))
-
-
 def append(connection: Connection, *entries: Entry) -> None:
     """Write the entries in the transaction of the change they tell of, as its last act."""
     if not entries:

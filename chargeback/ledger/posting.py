@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from chargeback import exact_json, money
 from chargeback.errors import Refused
 from chargeback.identity import public_id
-from chargeback.ledger import archives, ledger_settings, usage
+from chargeback.ledger import appearance, archives, ledger_settings, usage
 from chargeback.ledger.chunks import content_hash
 from chargeback.ledger.database import transaction
 from chargeback.ledger.open_batches import hold_open
@@ -236,7 +236,9 @@ def _insert(connection: Connection, source: Pushed, batch_id: int, made: Sequenc
     )
     notes = {one.usage_id: one for one in made if one.has_notes}
     keep_notes(connection, notes)
-    usage.appear(connection, {one.team_id for one in made}, {one.user_id for one in made})
+    appearance.appear_in_posts(
+        connection, {one.team_id for one in made}, {one.user_id for one in made}
+    )
 
 
 def keep_notes(connection: Connection, notes: Mapping[str, Held | Posted]) -> None:

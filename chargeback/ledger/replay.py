@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback.ledger import audit, intake, usage, usage_sources
+from chargeback.ledger.batches import BatchCounts
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import transaction
 from chargeback.settings import settings
@@ -133,7 +134,7 @@ def _readable(rows: Sequence[Any], pricing: Pricing) -> tuple[list[Usage], Count
 
 def _book(
     connection: Connection, kept: usage_sources.KeptSource, good: Sequence[Usage], actor: str
-) -> usage.BatchCounts | None:
+) -> BatchCounts | None:
     """Load the rows as one batch of their own, and end the quarantine of those that are in the ledger then."""
     if not good:
         return None

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
-from chargeback.ledger import usage
+from chargeback.ledger import batches, usage
 from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.snapshots import FACTS, Difference, HeldScope, book, compare, find_scope
 from chargeback.settings import settings
@@ -188,7 +188,7 @@ def _quarantine(
     content_hash: UUID,
 ) -> None:
     """Keep each refused row for people to look at, in a batch that received nothing else."""
-    batch_id = usage.open_batch(connection, held.source_id, delivered.delivery)
+    batch_id = batches.open_batch(connection, held.source_id, delivered.delivery)
     tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
     rows: list[dict[str, Any]] = []
     for ordinal, refusal in enumerate(delivered.refusals):
@@ -202,7 +202,7 @@ def _quarantine(
             "row_hash": public_id("snapshot", str(content_hash), str(ordinal)),
         })  # fmt: skip
     connection.execute(_QUARANTINE, rows)
-    usage.write_manifest(connection, batch_id, tallies)
+    batches.write_manifest(connection, batch_id, tallies)
 
 
 def replace_waiting(connection: Connection, held: HeldScope, why: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from chargeback import money
 from chargeback.identity import length_prefixed
-from chargeback.ledger import usage
+from chargeback.ledger import appearance, batches
 from chargeback.ledger.chunks import DayTally, ManifestLine, Tally
 from chargeback.ledger.reversals import REVERSING, reverse
 from chargeback.snapshot_judgement import Extent
@@ -177,12 +177,12 @@ _MISSING = text("""
 
 def book(
     connection: Connection, held: HeldScope, number: int, delivery: str, found: Difference
-) -> usage.BatchCounts:
+) -> batches.BatchCounts:
     """Book what `compare` found, as one batch: new rows are added, missing ones reversed.
 
     The source's row is locked by the caller; the partitions of what was delivered exist.
     """
-    batch_id = usage.open_batch(connection, held.source_id, delivery)
+    batch_id = batches.open_batch(connection, held.source_id, delivery)
     ids = {"batch_id": batch_id, "source_id": held.source_id, "scope_id": held.scope_id}
     tallies = _received(connection, number)
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.arriving"))
@@ -191,9 +191,9 @@ def book(
     if found.missing:
         _take_back(connection, held, batch_id, tallies)
     _count_unchanged(connection, tallies, has_new=bool(found.new))
-    usage.write_manifest(connection, batch_id, tallies)
-    usage.payers_appear(connection, batch_id)
-    return usage.counts_of(connection, batch_id)
+    batches.write_manifest(connection, batch_id, tallies)
+    appearance.appear_in_batch(connection, batch_id)
+    return batches.counts_of(connection, batch_id)
 
 
 _DELIVERED_BY_DAY = text("""

@@ -12,6 +12,7 @@ from typing import Any
 
 from chargeback import money
 from chargeback.ledger import drift, intake, ledger_settings, usage, usage_sources
+from chargeback.ledger.batches import BatchCounts
 from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.database import transaction
 from chargeback.ledger.reading import Order, read_ahead
@@ -49,7 +50,7 @@ class SyncCounts:
     drift: tuple[dict[str, Any], ...] = ()
     doubts: tuple[str, ...] = ()
 
-    def plus(self, batch: usage.BatchCounts, chunk: Chunk) -> "SyncCounts":
+    def plus(self, batch: BatchCounts, chunk: Chunk) -> "SyncCounts":
         """These counts with one more batch."""
         return replace(
             self._plus(batch),
@@ -66,7 +67,7 @@ class SyncCounts:
             waiting=self.waiting + scope.waiting,
         )
 
-    def _plus(self, part: usage.BatchCounts | ScopeCounts) -> "SyncCounts":
+    def _plus(self, part: BatchCounts | ScopeCounts) -> "SyncCounts":
         return replace(
             self,
             batches=self.batches + 1,

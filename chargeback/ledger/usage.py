@@ -1,38 +1,25 @@
-"""How usage enters the ledger: batches of records, each whole or not at all, with their manifest and cells.
+"""How usage enters the ledger: batches of records, each whole or not at all, with their cells.
 
 Owns loading. What a row means is the source's business (`chargeback.sources`), what it costs whom is
 allocation's. A delivery that arrives again is counted and changes nothing.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
-from chargeback.ledger import archives, audit
+from chargeback.ledger import archives
+from chargeback.ledger.appearance import appear_in_batch
 from chargeback.ledger.archived_usage import refuse_archived
-from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
+from chargeback.ledger.batches import BatchCounts, counts_of, open_batch, write_manifest
+from chargeback.ledger.chunks import PRICED, STAGE, Chunk, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
 from chargeback.ledger.staging import stage, stage_rows
-
-
-@dataclass(frozen=True)
-class BatchCounts:
-    """What one batch did, in rows and cost: `received_raw` as sent, `new_cost` as booked, less what was taken back."""
-
-    batch_id: int
-    received: int
-    new: int
-    unchanged: int
-    changed: int
-    quarantined: int
-    received_raw: Decimal
-    new_cost: Decimal
 
 
 def load(
@@ -61,7 +48,7 @@ def load(
         refuse_archived(connection, chunk)
         compare(connection, source_id, chunk, first_batch_id)
         _book(connection, ids, chunk)
-        payers_appear(connection, batch_id)
+        appear_in_batch(connection, batch_id)
         connection.execute(_REPLACE_QUARANTINED, ids)
     _quarantine(connection, ids, chunk)
     write_manifest(connection, batch_id, chunk.tallies)
@@ -171,62 +158,6 @@ def _book_revisions(connection: Connection, ids: dict[str, int], chunk: Chunk) -
     return connection.execute(_BOOK_REVISIONS, ids).rowcount
 
 
-# Payers appear when first seen; in order, so that two loads never wait for each other in a circle.
-_TEAMS_APPEAR = text("""
-    INSERT INTO teams (team_id, name)
-    SELECT DISTINCT team_id, team_id FROM usage_cells c
-    WHERE batch_id = :batch_id AND team_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM teams t WHERE t.team_id = c.team_id)
-    ORDER BY 1 ON CONFLICT DO NOTHING RETURNING team_id
-""")
-_USERS_APPEAR = text("""
-    INSERT INTO users (user_id, name)
-    SELECT DISTINCT user_id, user_id FROM usage_cells c
-    WHERE batch_id = :batch_id AND user_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM users u WHERE u.user_id = c.user_id)
-    ORDER BY 1 ON CONFLICT DO NOTHING RETURNING user_id
-""")
-
-
-def payers_appear(connection: Connection, batch_id: int) -> None:
-    """Make teams and users that a batch's cells name for the first time, and tell of them."""
-    teams = connection.execute(_TEAMS_APPEAR, {"batch_id": batch_id}).scalars().all()
-    users = connection.execute(_USERS_APPEAR, {"batch_id": batch_id}).scalars().all()
-    _tell_appeared(connection, f"batch {batch_id}", teams, users)
-
-
-def appear(
-    connection: Connection, teams: Iterable[str | None], users: Iterable[str | None]
-) -> None:
-    """Teams and users first seen become payers; in order, as a load does it."""
-    new: dict[str, Sequence[str]] = {"teams": (), "users": ()}
-    for table, key, ids in (("teams", "team_id", teams), ("users", "user_id", users)):
-        wanted = sorted({payer for payer in ids if payer is not None})
-        if wanted:
-            made = connection.execute(
-                text(f"""INSERT INTO {table} ({key}, name) SELECT id, id FROM unnest(CAST(:ids AS text[])) id
-                         WHERE NOT EXISTS (SELECT FROM {table} WHERE {key} = id)
-                         ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING RETURNING {key}"""),  # noqa: S608
-                {"ids": wanted},
-            )
-            new[table] = made.scalars().all()
-    _tell_appeared(connection, "posted", new["teams"], new["users"])
-
-
-def _tell_appeared(
-    connection: Connection, where: str, teams: Sequence[str], users: Sequence[str]
-) -> None:
-    """One entry for all payers that some usage brought, because there may be ten thousand."""
-    if teams or users:
-        after = {"teams": sorted(teams), "users": sorted(users)}
-        audit.later(
-            connection,
-            audit.Entry(
-                "chargeback", "payers.added", "usage", where, None, after, "first seen in usage"
-            ),
-        )
-
-
 _REPLACE_QUARANTINED = text("""
     UPDATE usage_quarantine q SET state = 'replaced', decided_at = now(), decided_by = 'chargeback',
         decision = 'delivered again in good form, in batch ' || :batch_id
@@ -257,57 +188,6 @@ def _quarantine(connection: Connection, ids: dict[str, int], chunk: Chunk) -> No
             raw = refusal.raw_cost or Decimal(0)
             tally.quarantined.add(-raw, -1)
             tally.unchanged.add(raw)
-
-
-def write_manifest(
-    connection: Connection, batch_id: int, tallies: Mapping[ManifestLine, DayTally]
-) -> None:
-    """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
-    for line, tally in tallies.items():
-        connection.execute(
-            text("""
-                INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
-                    unchanged_count, unchanged_raw, changed_count, changed_raw, quarantined_count, quarantined_raw,
-                    reversed_count, reversed_raw, currency, exchange_rate, repriced, cost, residual)
-                SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
-                    :unchanged, :unchanged_raw, :changed, :changed_raw, :quarantined, :quarantined_raw,
-                    :reversed, :reversed_raw, CAST(:currency AS text), :exchange_rate,
-                    coalesce(sum(repriced), 0), coalesce(sum(cost), 0), coalesce(sum(residual), 0)
-                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date
-                  AND currency IS NOT DISTINCT FROM CAST(:currency AS text) AND exchange_rate = :exchange_rate"""),
-            {
-                "batch_id": batch_id, **line._asdict(),
-                "received": tally.received.count, "received_raw": tally.received.raw,
-                "new": tally.new.count, "new_raw": tally.new.raw,
-                "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,
-                "changed": tally.changed.count, "changed_raw": tally.changed.raw,
-                "quarantined": tally.quarantined.count, "quarantined_raw": tally.quarantined.raw,
-                "reversed": tally.reversed.count, "reversed_raw": tally.reversed.raw,
-            },
-        )  # fmt: skip
-
-
-def open_batch(connection: Connection, source_id: int, delivery: str) -> int:
-    """A batch that is booked whole in this transaction, and with it sealed."""
-    batch_id: int = connection.execute(
-        text(
-            """INSERT INTO usage_batches (source_id, delivery, sealed_at) VALUES (:id, :delivery, now())
-               RETURNING batch_id"""
-        ),
-        {"id": source_id, "delivery": delivery},
-    ).scalar_one()
-    return batch_id
-
-
-def counts_of(connection: Connection, batch_id: int) -> BatchCounts:
-    """What a batch's manifest says it did."""
-    row = connection.execute(
-        text("""SELECT sum(received_count), sum(new_count), sum(unchanged_count), sum(changed_count),
-                    sum(quarantined_count), sum(received_raw), sum(cost) FROM usage_manifests WHERE batch_id = :id"""),
-        {"id": batch_id},
-    ).one()
-    received, new, unchanged, changed, quarantined = map(int, row[:5])
-    return BatchCounts(batch_id, received, new, unchanged, changed, quarantined, row[5], row[6])
 
 
 def ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.errors import Invalid, NotFound
-from chargeback.ledger import audit, usage, usage_sources
+from chargeback.ledger import audit, batches, usage, usage_sources
 from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.reversals import REVERSING, reverse
@@ -42,11 +42,11 @@ def withdraw(
     _name_newest(connection, source, external_ids)
     if not connection.execute(text("SELECT EXISTS (SELECT FROM reversing)")).scalar_one():
         return Withdrawn(0, Decimal(0))
-    batch_id = usage.open_batch(connection, source_id, f"withdrawn: {reason}")
+    batch_id = batches.open_batch(connection, source_id, f"withdrawn: {reason}")
     tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
     for line, taken in reverse(connection, batch_id).items():
         tallies[line].reversed.add(taken.raw, taken.count)
-    usage.write_manifest(connection, batch_id, tallies)
+    batches.write_manifest(connection, batch_id, tallies)
     usage.mark_days_of(connection, batch_id)
     withdrawn = Withdrawn(
         sum(tally.reversed.count for tally in tallies.values()),

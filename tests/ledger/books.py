@@ -33,6 +33,7 @@ from chargeback.ledger import (
 )
 from chargeback.ledger import rates as rates_kept
 from chargeback.ledger import replay as replays
+from chargeback.ledger.batches import BatchCounts
 from chargeback.ledger.chunks import chunks
 from chargeback.ledger.database import engine, ledger_url, transaction
 from chargeback.ledger.revaluation import revalue
@@ -126,13 +127,13 @@ class Books:
         )  # fmt: skip
         return self
 
-    def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[usage.BatchCounts]:
+    def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[BatchCounts]:
         """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
         with transaction() as connection:
             kept = usage_sources.find(connection, self.source)
             pricing = intake.pricing_of(connection, kept, open_source(kept.kind, kept.config))
-        counts: list[usage.BatchCounts] = []
+        counts: list[BatchCounts] = []
         for chunk in chunks(
             priced(arriving, pricing), self.source, settings().zone, self.batch_records
         ):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chargeback.errors import NotFound
-from chargeback.ledger import quarantine, usage
+from chargeback.ledger import quarantine
+from chargeback.ledger.batches import BatchCounts
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.digest import digest
 from chargeback.sources.contract import Usage
@@ -17,7 +18,7 @@ from tests.ledger.books import Books
 from tests.ledger.soundness import assert_sound
 
 
-def counts_of(batch: usage.BatchCounts) -> tuple[int, int, int, int]:
+def counts_of(batch: BatchCounts) -> tuple[int, int, int, int]:
     """Received, new, unchanged and quarantined; rows changed since are the rest."""
     assert batch.received == batch.new + batch.unchanged + batch.changed + batch.quarantined
     return batch.received, batch.new, batch.unchanged, batch.quarantined
