@@ -13,8 +13,8 @@ from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, 
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import named_secret
 from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
-from chargeback.sources.usage_facts import FactsSource, UsageFacts
-from chargeback.sources.whole_days import days_of, whole_days
+from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.whole_days import WholeDaySource, days_of
 
 PATH = "/v1/organizations/cost_report"
 VERSION = "2023-06-01"
@@ -31,7 +31,7 @@ class AnthropicCostsConfig(BillConfig):
     url: WebAddress = "https://api.anthropic.com"
 
 
-class AnthropicCosts(FactsSource):
+class AnthropicCosts(WholeDaySource):
     """A bill as a source: one event per day, workspace and kind of line."""
 
     kind: ClassVar[str] = "anthropic_costs"
@@ -40,18 +40,10 @@ class AnthropicCosts(FactsSource):
     config_class: ClassVar[type[SourceConfig]] = AnthropicCostsConfig
 
     def __init__(self, config: AnthropicCostsConfig, world: World) -> None:
+        super().__init__(config.since, config.restated_days)
         self.config = config
         self._world = world
         self._facts = UsageFacts(_CALLED, config.currency)
-
-    def plan(self, window: Window) -> Window:
-        """Whole days that are over, with those that may have been restated."""
-        return whole_days(window, self.config.since, self.config.restated_days)
-
-    @property
-    def is_large(self) -> bool:
-        """A bill is never so long."""
-        return False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each kind of line of each workspace cost on each day."""

@@ -18,6 +18,7 @@ from chargeback.sources.contract import Refusal, Scope, Scoped, Usage
 from chargeback.sources.focus_config import FocusConfig
 from chargeback.sources.focus_tags import tags_of, value_of
 from chargeback.sources.focus_times import RowTimes, row_times
+from chargeback.sources.row_checks import NOT_STORABLE, shown, storable
 
 TIMES = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart")
 ACCOUNTS = ("BillingAccountId", "SubAccountId")
@@ -30,11 +31,10 @@ OPTIONAL = (*ACCOUNTS, *KINDS, *TAGS, *RESOURCES, *QUANTITIES, CURRENCY)
 # A row without a quantity is one charge.
 NO_UNIT = "Charge"
 UNUSED = ", unused commitment"
-LONGEST_NAME, LONGEST_RESOURCE, LONGEST_SHOWN = 255, 1_024, 2_000
+LONGEST_NAME, LONGEST_RESOURCE = 255, 1_024
 _MOST_REMEMBERED = 50_000
 _is_plain = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
 _US_NUMBER = re.compile(r"(-?)\$?(\d{1,3}(?:,\d{3})*(?:\.\d+)?|\d+(?:\.\d+)?)", re.ASCII)
-_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _Cells = Sequence[str | None]
@@ -127,7 +127,7 @@ class FocusRows:
         width = len(self._header)
         code = "row_short" if len(written) < width else "row_long"
         reason = f"The row has {len(written)} cells where the header has {width}; mend its commas."
-        row = {"cells": [_shown(cell) for cell in written[:width]]}
+        row = {"cells": [shown(str(cell)) for cell in written[:width]]}
         return Scoped(None, Refusal(position, None, None, code, reason, row, None))
 
     def _picker(self, *columns: str) -> Callable[[_Cells], tuple[str | None, ...]]:
@@ -193,7 +193,7 @@ class FocusRows:
             raise Invalid(
                 "name_invalid", f"{column} has {len(name)} characters; give {longest} at most."
             )
-        if name and _NOT_STORABLE.search(name):
+        if name and NOT_STORABLE.search(name):
             raise Invalid(
                 "name_invalid", f"{column} has a NUL or a broken character; export it as UTF-8."
             )
@@ -263,14 +263,14 @@ class FocusRows:
             scope = self._scope(times, self._accounts[self._pick_accounts(cells)][1])
         with suppress(Invalid):
             cost = self._cost(self._pick_numbers(cells)[0])
-        shown = {
-            column: _shown(cell)
+        row = {
+            column: shown(str(cell))
             for column, cell in zip(self._header, cells[:-1], strict=True)
             if cell not in self._nulls
         }
         return Scoped(
             scope,
-            Refusal(position, None, usage_at, fault.code, _storable(fault.message), shown, cost),
+            Refusal(position, None, usage_at, fault.code, storable(fault.message), row, cost),
         )
 
 
@@ -301,12 +301,3 @@ def _other_currency(config: FocusConfig, ledger_currency: str, cell: str | None)
     if not re.fullmatch("[A-Z]{3}", code):
         raise Invalid("currency_invalid", f"{CURRENCY} is no code like USD.")
     return None if code == ledger_currency else code
-
-
-def _shown(cell: Any) -> str:
-    text = _storable(str(cell))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -12,9 +12,19 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from chargeback.errors import Invalid
-from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
+from chargeback.sources.contract import Refusal, Usage, Window, World
 from chargeback.sources.foreign_postgres import PgConnection, page, reading
-from chargeback.sources.litellm_rows import COLUMNS, HEALTH_CHECKS, METADATA, TAGS, LiteLlmRows
+from chargeback.sources.litellm_rows import (
+    COLUMNS,
+    HEALTH_CHECKS,
+    INCLUDE_HEALTH_CHECKS,
+    METADATA,
+    OWNER_TAG,
+    OWNER_TAG_EXPECTED,
+    TAGS,
+    LiteLlm,
+    LiteLlmRows,
+)
 from chargeback.sources.secret_names import named_secret
 from chargeback.sources.source_config import (
     BlockName,
@@ -22,7 +32,6 @@ from chargeback.sources.source_config import (
     VariableName,
     refuse_two_places,
 )
-from chargeback.sources.usage_facts import FactsSource
 
 TABLE = "LiteLLM_SpendLogs"
 # Columns that can hold a prompt or an answer (messages, response, proxy_server_request) are never named.
@@ -43,7 +52,7 @@ class LiteLlmDbConfig(SourceConfig):
         "dsn_env": "write the name of the environment variable that holds the database's address",
         "dsn_block": "write the name of the Prefect Secret block that holds the database's address",
         "database_schema": "write the name of a schema",
-        "owner_tag": "write a tag's key of letters, digits and _./-",
+        "owner_tag": OWNER_TAG_EXPECTED,
     }
 
     dsn_env: VariableName | None = Field(
@@ -51,12 +60,8 @@ class LiteLlmDbConfig(SourceConfig):
     )
     dsn_block: BlockName | None = Field(None, description="Prefect Secret block that does instead.")
     database_schema: str = Field("public", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
-    owner_tag: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_./-]{1,100}$",
-        description="Key of the request tag or logged metadata whose value names an owner.",
-    )
-    include_health_checks: bool = Field(False, description="Whether the proxy's own calls count.")
+    owner_tag: str | None = OWNER_TAG
+    include_health_checks: bool = INCLUDE_HEALTH_CHECKS
     page_rows: int = Field(5_000, ge=1, le=100_000, description="Rows fetched at a time.")
 
     @model_validator(mode="after")
@@ -67,28 +72,16 @@ class LiteLlmDbConfig(SourceConfig):
         return self
 
 
-class LiteLlmDb(FactsSource):
+class LiteLlmDb(LiteLlm):
     """LiteLLM's database as a source of usage: one event per request."""
 
     kind: ClassVar[str] = "litellm_db"
-    contract: ClassVar[Contract] = "events"
-    roles: ClassVar[tuple[Role, ...]] = ROLES
     config_class: ClassVar[type[SourceConfig]] = LiteLlmDbConfig
 
     def __init__(self, config: LiteLlmDbConfig, world: World) -> None:
+        super().__init__(LiteLlmRows(config.owner_tag, config.currency))
         self.config = config
         self._world = world
-        self._log = LiteLlmRows(config.owner_tag, config.currency)
-        self._facts = self._log.facts
-
-    def plan(self, window: Window) -> Window:
-        """The window itself: the index makes a part as cheap as it is small."""
-        return window
-
-    @property
-    def is_large(self) -> bool:
-        """Pages come over the network, which takes longer than reading them."""
-        return False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests by their start, whatever else is written meanwhile."""

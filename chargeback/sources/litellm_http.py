@@ -15,18 +15,21 @@ from pydantic import Field
 from chargeback.clock import now
 from chargeback.days import parse_instant
 from chargeback.errors import Invalid, Unavailable
-from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window, World
+from chargeback.sources.contract import Refusal, Usage, Window, World
 from chargeback.sources.http_json import answer, rows_of
 from chargeback.sources.litellm_rows import (
     COLUMNS,
     HEALTH_CHECKS,
+    INCLUDE_HEALTH_CHECKS,
     METADATA,
+    OWNER_TAG,
+    OWNER_TAG_EXPECTED,
     TAGS,
+    LiteLlm,
     LiteLlmRows,
 )
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import SourceConfig, WebConfig
-from chargeback.sources.usage_facts import FactsSource
 
 PATH = "/spend/logs/v2"
 CAP_ROWS = 10_000
@@ -43,41 +46,25 @@ class LiteLlmHttpConfig(WebConfig):
     expected: ClassVar[Mapping[str, str]] = {
         **WebConfig.expected,
         "since": "write the first day to read, like 2026-10-01",
-        "owner_tag": "write a tag's key of letters, digits and _./-",
+        "owner_tag": OWNER_TAG_EXPECTED,
     }
 
     since: date = Field(date(2023, 7, 1), description="The first day there can be usage on.")
-    owner_tag: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_./-]{1,100}$",
-        description="Key of the request tag or logged metadata whose value names an owner.",
-    )
-    include_health_checks: bool = Field(False, description="Whether the proxy's own calls count.")
+    owner_tag: str | None = OWNER_TAG
+    include_health_checks: bool = INCLUDE_HEALTH_CHECKS
     page_rows: int = Field(1_000, ge=1, le=1_000, description="Rows fetched at a time.")
 
 
-class LiteLlmHttp(FactsSource):
+class LiteLlmHttp(LiteLlm):
     """A LiteLLM proxy as a source of usage: one event per request, the same as from its database."""
 
     kind: ClassVar[str] = "litellm_http"
-    contract: ClassVar[Contract] = "events"
-    roles: ClassVar[tuple[Role, ...]] = ROLES
     config_class: ClassVar[type[SourceConfig]] = LiteLlmHttpConfig
 
     def __init__(self, config: LiteLlmHttpConfig, world: World) -> None:
+        super().__init__(LiteLlmRows(config.owner_tag, config.currency))
         self.config = config
         self._world = world
-        self._log = LiteLlmRows(config.owner_tag, config.currency)
-        self._facts = self._log.facts
-
-    def plan(self, window: Window) -> Window:
-        """The window itself; the endpoint filters."""
-        return window
-
-    @property
-    def is_large(self) -> bool:
-        """Pages come over the network, which takes longer than reading them."""
-        return False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The window's requests, each once, in bounded memory: a part of the window at a time."""

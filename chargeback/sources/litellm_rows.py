@@ -6,10 +6,12 @@ call it answers for, tags that are noise. Prompts and answers are never asked fo
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
-from chargeback.sources.contract import Refusal, Usage
-from chargeback.sources.usage_facts import UsageFacts
+from pydantic import Field
+
+from chargeback.sources.contract import ROLES, Contract, Refusal, Role, Usage, Window
+from chargeback.sources.usage_facts import FactsSource, UsageFacts
 
 # Calls of the proxy to itself; older versions keep the key's name, newer ones its hash.
 _HEALTH_CHECK = "litellm-internal-health-check"
@@ -32,6 +34,15 @@ _CALLED = {
     "account_id": "user_api_key_alias",
     "tokens": "prompt_tokens and completion_tokens",
 }
+
+# Settings that both ways of reading it have.
+OWNER_TAG = Field(
+    None,
+    pattern=r"^[A-Za-z0-9_./-]{1,100}$",
+    description="Key of the request tag or logged metadata whose value names an owner.",
+)
+OWNER_TAG_EXPECTED = "write a tag's key of letters, digits and _./-"
+INCLUDE_HEALTH_CHECKS = Field(False, description="Whether the proxy's own calls count.")
 
 
 class LiteLlmRows:
@@ -86,3 +97,23 @@ def _values(tags: Any, key: str) -> Sequence[str]:
         and tag.startswith((f"{key}:", f"{key}="))
         and tag[len(key) + 1 :].strip()
     ]
+
+
+class LiteLlm(FactsSource):
+    """A LiteLLM as a source of usage, however it is read: one event per request."""
+
+    contract: ClassVar[Contract] = "events"
+    roles: ClassVar[tuple[Role, ...]] = ROLES
+
+    def __init__(self, log: LiteLlmRows) -> None:
+        self._log = log
+        self._facts = log.facts
+
+    def plan(self, window: Window) -> Window:
+        """The window itself: a part is as cheap as it is small."""
+        return window
+
+    @property
+    def is_large(self) -> bool:
+        """Pages come over the network, which takes longer than reading them."""
+        return False

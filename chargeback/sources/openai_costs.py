@@ -9,8 +9,8 @@ from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window, 
 from chargeback.sources.http_json import answer, pages, rows_of
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import BillConfig, SourceConfig, WebAddress
-from chargeback.sources.usage_facts import FactsSource, UsageFacts
-from chargeback.sources.whole_days import days_of, whole_days
+from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.whole_days import WholeDaySource, days_of
 
 PATH = "/v1/organization/costs"
 _MOST_DAYS = 31
@@ -24,7 +24,7 @@ class OpenAiCostsConfig(BillConfig):
     url: WebAddress = "https://api.openai.com"
 
 
-class OpenAiCosts(FactsSource):
+class OpenAiCosts(WholeDaySource):
     """A bill as a source: one event per day, project and line item, told again when it is restated."""
 
     kind: ClassVar[str] = "openai_costs"
@@ -33,18 +33,10 @@ class OpenAiCosts(FactsSource):
     config_class: ClassVar[type[SourceConfig]] = OpenAiCostsConfig
 
     def __init__(self, config: OpenAiCostsConfig, world: World) -> None:
+        super().__init__(config.since, config.restated_days)
         self.config = config
         self._world = world
         self._facts = UsageFacts(_CALLED, config.currency)
-
-    def plan(self, window: Window) -> Window:
-        """Whole days that are over, with those that may have been restated."""
-        return whole_days(window, self.config.since, self.config.restated_days)
-
-    @property
-    def is_large(self) -> bool:
-        """A bill is never so long."""
-        return False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each line item of each project cost on each day."""

@@ -16,8 +16,8 @@ from chargeback.sources.http_json import answer, rows_of
 from chargeback.sources.row_checks import no_object
 from chargeback.sources.secret_names import bearer
 from chargeback.sources.source_config import SourceConfig, WebConfig
-from chargeback.sources.usage_facts import FactsSource, UsageFacts
-from chargeback.sources.whole_days import days_of, whole_days
+from chargeback.sources.usage_facts import UsageFacts
+from chargeback.sources.whole_days import WholeDaySource, days_of
 
 _CALLED = {"external_id": "name", "usage_at": "window", "cost": "totalCost"}
 _MEASURES = {
@@ -58,7 +58,7 @@ class OpenCostConfig(WebConfig):
     include_idle: bool = Field(True, description="Whether unused capacity is told as `__idle__`.")
 
 
-class OpenCost(FactsSource):
+class OpenCost(WholeDaySource):
     """A cluster's allocations as a source: one event per name and day."""
 
     kind: ClassVar[str] = "opencost"
@@ -67,18 +67,10 @@ class OpenCost(FactsSource):
     config_class: ClassVar[type[SourceConfig]] = OpenCostConfig
 
     def __init__(self, config: OpenCostConfig, world: World) -> None:
+        super().__init__(config.since, config.restated_days)
         self.config = config
         self._world = world
         self._facts = UsageFacts(_CALLED, config.currency, may_be_negative=True)
-
-    def plan(self, window: Window) -> Window:
-        """Whole days that are over, with those that may have been restated."""
-        return whole_days(window, self.config.since, self.config.restated_days)
-
-    @property
-    def is_large(self) -> bool:
-        """A day at a time is never so much."""
-        return False
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """What each name cost on each day."""

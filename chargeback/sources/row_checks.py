@@ -15,7 +15,7 @@ from chargeback.sources.contract import Refusal
 LONGEST_TEXT = 255
 LONGEST_SHOWN = 2_000
 _JSON_TYPES = {str: "text", list: "a list", bool: "a boolean", type(None): "null"}
-_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def checked_name(given: Any, field: str, code: str) -> str | None:
@@ -77,7 +77,7 @@ def refuse_text(value: Any, field: str, code: str) -> None:
         fault = "is no text; write it in quotes"
     elif len(value) > LONGEST_TEXT:
         fault = f"has {len(value)} characters; give {LONGEST_TEXT} at most"
-    elif _NOT_STORABLE.search(value):
+    elif NOT_STORABLE.search(value):
         fault = "has a NUL or a broken character; export it as UTF-8"
     if fault:
         raise Invalid(f"{code}_invalid", f"{field} {fault}.")
