@@ -5,7 +5,6 @@ Owns what a JSON text is refused for before anybody asks what it means.
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -14,6 +13,7 @@ import msgspec
 from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.quoting import quoted
+from chargeback.storable import is_storable, texts_in
 
 DEEPEST: Final = 32
 LARGEST_EXPONENT: Final = 1_000
@@ -48,7 +48,7 @@ def loads(body: bytes) -> Any:
         raise Invalid(
             "number_invalid", "the body holds a number of thousands of digits; send a shorter one."
         ) from None
-    if _ESCAPED_NONSENSE.search(written) and not all(map(_is_whole, _texts(value))):
+    if _ESCAPED_NONSENSE.search(written) and not all(map(is_storable, texts_in(value))):
         raise Invalid("text_invalid", "a text holds a NUL or half a character; remove it.")
     return value
 
@@ -101,20 +101,3 @@ def _refuse_deep(written: str) -> None:
         depth += 1 if sign in "[{" else -1 if sign in "]}" else 0
         if depth > DEEPEST:
             raise Invalid("too_deep", f"the body is nested deeper than {DEEPEST}; flatten it.")
-
-
-def _is_whole(written: str) -> bool:
-    return "\0" not in written and not any("\ud800" <= sign <= "\udfff" for sign in written)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, held in value.items():
-            yield key
-            yield from _texts(held)
-    elif isinstance(value, list):
-        for held in value:
-            yield from _texts(held)

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from chargeback import rules
 from chargeback.errors import Invalid
 from chargeback.rule import Rule
-from chargeback.rule_reading import id_of, is_storable
+from chargeback.rule_reading import id_of
+from chargeback.storable import is_storable
 from models.enums import OwnedKind
 
 

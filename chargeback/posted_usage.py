@@ -14,7 +14,8 @@ from chargeback import exact_json, money
 from chargeback.days import parse_instant
 from chargeback.errors import Invalid
 from chargeback.quoting import quoted
-from chargeback.rule_reading import LONGEST_ID, id_of, is_storable
+from chargeback.rule_reading import LONGEST_ID, id_of
+from chargeback.storable import is_storable
 
 UNIT: Final = "units"
 RESOURCE_TYPE: Final = "query"

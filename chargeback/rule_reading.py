@@ -5,7 +5,7 @@ what to write instead. What fields need of each other is `rule_checks`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,6 +17,7 @@ from chargeback.errors import Invalid
 from chargeback.quoting import quoted
 from chargeback.rule import ALWAYS_FROM, ALWAYS_TO, EntityType, Rule
 from chargeback.rule_checks import HUNDRED, check, refuse
+from chargeback.storable import is_storable, texts_in
 from models.enums import RuleType
 
 BUILT_IN: Final = frozenset({"by_usage", "unattributed"})
@@ -200,7 +201,7 @@ class _Reader:
             kept: dict[str, Any] = json.loads(json.dumps(given, default=str, allow_nan=False))
         except (TypeError, ValueError):
             kept = {}
-        if (given and not kept) or not all(map(is_storable, _texts(kept))):
+        if (given and not kept) or not all(map(is_storable, texts_in(kept))):
             self.refuse(
                 "field_invalid",
                 f"allocation_metadata is {quoted(given)}",
@@ -251,21 +252,3 @@ class _Reader:
                 "write one from 0 to 100",
             )
         return number
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, held in value.items():
-            yield key
-            yield from _texts(held)
-    elif isinstance(value, list):
-        for held in value:
-            yield from _texts(held)
-
-
-def is_storable(text: str) -> bool:
-    """Whether Postgres can hold it: no NUL and no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)

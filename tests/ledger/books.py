@@ -4,7 +4,7 @@ Owns no expectations. Everything is committed, so that a story reads like the da
 was used is booked as soon as something needs it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from chargeback import rules
@@ -41,13 +42,14 @@ from chargeback.payer import Payer
 from chargeback.payers_file import read
 from chargeback.periods import Period
 from chargeback.rate_files import read_exchange_rates, read_rates
-from chargeback.settings import settings
+from chargeback.settings import Settings, settings
 from chargeback.sources import open_source
 from chargeback.sources.contract import Refusal, Usage
 from chargeback.sources.pricing import priced
 from chargeback.views import InvoiceView
 from models.enums import InvoiceStatus, SourceRole
 from tests.conftest import Ledger
+from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -321,3 +323,18 @@ class Books:
             for statement in statements:
                 connection.execute(text(statement), values)
         owner.dispose()
+
+
+def told_once(server: Server, template: str, tell: Callable[[Books], object]) -> str:
+    """The name of a ledger in which `tell` told its story, to copy from; nobody stays connected to it."""
+    name = server.create_database(template)
+    told = Ledger(server.url(name, "chargeback_app"), server.url(name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Settings.model_config, "env_file", None)
+        patch.setenv("CHARGEBACK_DATABASE_URL", told.url)
+        settings.cache_clear()
+        tell(Books(told))
+    settings.cache_clear()
+    engine(told.url).dispose()
+    engine.cache_clear()
+    return name

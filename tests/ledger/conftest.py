@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from chargeback.ledger import database
-from chargeback.settings import Settings, settings
+from chargeback.settings import settings
 from tests.conftest import Ledger
 from tests.ledger import year_end
-from tests.ledger.books import Books
+from tests.ledger.books import Books, told_once
 from tests.ledger.soundness import assert_sound
 from tests.postgres import Server
 
@@ -30,17 +30,7 @@ def october(books: Books) -> Books:
 @pytest.fixture(scope="session")
 def year_end_template(postgres: Server, template: str) -> str:
     """A ledger that holds the year-end story, told once per process; nobody stays connected to it."""
-    name = postgres.create_database(template)
-    told = Ledger(postgres.url(name, "chargeback_app"), postgres.url(name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Settings.model_config, "env_file", None)
-        patch.setenv("CHARGEBACK_DATABASE_URL", told.url)
-        settings.cache_clear()
-        year_end.tell(Books(told))
-    settings.cache_clear()
-    database.engine(told.url).dispose()
-    database.engine.cache_clear()
-    return name
+    return told_once(postgres, template, year_end.tell)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from chargeback.ledger import database
-from chargeback.settings import Settings, settings
+from chargeback.settings import settings
 from entrypoints.api.app import make_app
 from tests.conftest import Ledger
 from tests.entrypoints.api import two_teams
 from tests.entrypoints.api.door import Door
-from tests.ledger.books import Books
+from tests.ledger.books import Books, told_once
 from tests.ledger.soundness import assert_sound
 from tests.postgres import Server
 
@@ -69,17 +69,7 @@ def door(address: str) -> Iterator[Door]:
 @pytest.fixture(scope="session")
 def two_teams_template(postgres: Server, template: str) -> str:
     """A ledger that holds the story of two teams, told once per process; nobody stays connected to it."""
-    name = postgres.create_database(template)
-    told = Ledger(postgres.url(name, "chargeback_app"), postgres.url(name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Settings.model_config, "env_file", None)
-        patch.setenv("CHARGEBACK_DATABASE_URL", told.url)
-        settings.cache_clear()
-        two_teams.tell(Books(told))
-    settings.cache_clear()
-    database.engine(told.url).dispose()
-    database.engine.cache_clear()
-    return name
+    return told_once(postgres, template, two_teams.tell)
 
 
 @pytest.fixture(name="two_teams")
