@@ -68,7 +68,7 @@ def find(connection: Connection, given: str, source: str | None = None) -> UUID:
         )
     if not found:
         raise not_found(given)
-    return found[0]
+    return UUID(str(found[0]))
 
 
 def not_found(given: str) -> NotFound:

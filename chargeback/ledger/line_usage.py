@@ -70,7 +70,8 @@ _RECORDS = text("""
     WHERE r.cell_id = ANY (CAST(:cells AS bigint[]))
       AND (o.place > 1 OR (r.usage_id, r.revision) > (CAST(:usage_id AS uuid), :revision))
       AND (o.place, r.usage_id, r.revision) NOT IN (
-        SELECT * FROM unnest(CAST(:out_places AS bigint[]), CAST(:out_ids AS uuid[]), CAST(:out_revisions AS integer[])))
+        SELECT * FROM unnest(
+            CAST(:out_places AS bigint[]), CAST(:out_ids AS uuid[]), CAST(:out_revisions AS integer[])))
     ORDER BY o.place, r.usage_id, r.revision LIMIT :most
 """)
 
