@@ -1,5 +1,6 @@
 """Hold what teams spent against their budgets, and tell Prefect of thresholds passed."""
 
+import logging
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from chargeback.ledger.invoices import plain
 from chargeback.money import ZERO, written
 from chargeback.periods import Period
 from tasks.steps import step
+
+log = logging.getLogger("chargeback.tasks")
 
 EVENT = "chargeback.budget.threshold"
 WATCHER = "chargeback"
@@ -73,7 +76,10 @@ def _tell(alert_id: int) -> bool | None:
             return False
         try:
             send_event(event_of(alert))
-        except (HTTPError, PrefectException, OSError):
+        except (HTTPError, PrefectException, OSError) as failure:
+            log.warning(
+                "budget.untold team=%s month=%s reason=%r", alert.team_id, alert.month, failure
+            )
             budgets.note_attempt(connection, alert_id, is_told=False)
             return None
         budgets.note_attempt(connection, alert_id, is_told=True)
