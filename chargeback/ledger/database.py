@@ -28,12 +28,12 @@ log = logging.getLogger("chargeback.ledger.database")
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 REFUSED_BY_LEDGER = "CB409"
-# Serialization and deadlock, lost connection, out of resources.
+# Lost connection, out of resources.
 TRANSIENT_CLASSES = ("08", "40", "53")
-# The server stops, crashed, starts, or ended a session that slept; a lock was not had in time; two processes
-# made the same thing at once: the next try finds it made.
-RACED_CODES = ("55P03", "23505", "23P01")
-STOPPED_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03")
+# A lock was not had in time, or never could be; two processes made the same thing at once: the next try finds it made.
+RACED_CODES = ("55P03", "40001", "40P01", "23505", "23P01")
+# The server stops, crashed, starts, ended a session that slept, or was replaced by another and only reads.
+STOPPED_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03", "25006")
 CANCELLED = "57014"
 # What the server says while refusing a connection that may be had in a moment.
 _PASSING = ("starting up", "shutting down", "recovery", "too many clients", "not yet accepting")

@@ -16,32 +16,8 @@ from tests.faults import billing_process
 from tests.faults.findings import facts
 from tests.faults.killed_stack import PATIENCE_SECONDS, KilledStack
 from tests.faults.month import MONTH, STEPS, WEEK, open_books, write_export
+from tests.faults.story import Story, telling, using
 from tests.postgres import Server
-
-
-@contextmanager
-def using(url: str, files: Path) -> Iterator[dict[str, str]]:
-    """This ledger and this file store, small batches and no child processes, for the time of the block.
-
-    Yields the environment that makes another process use the same.
-    """
-    environment = {
-        "CHARGEBACK_DATABASE_URL": url,
-        "CHARGEBACK_FILE_STORE": str(files),
-        "CHARGEBACK_BATCH_RECORDS": "40",
-        "CHARGEBACK_DOCUMENT_PROCESSES": "1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Settings.model_config, "env_file", None)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        settings.cache_clear()
-        try:
-            yield environment
-        finally:
-            database.engine(url).dispose()
-            database.engine.cache_clear()
-    settings.cache_clear()
 
 
 @contextmanager
@@ -53,6 +29,13 @@ def ledger_copy(server: Server, template: str, files: Path) -> Iterator[dict[str
             yield environment
     finally:
         server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def story(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Every booking, undisturbed."""
+    with telling(postgres, tmp_path_factory.mktemp("story")) as story:
+        yield story
 
 
 @dataclass
