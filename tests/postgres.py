@@ -74,27 +74,9 @@ class Server:
     """A running Postgres that trusts whoever reaches its socket in `folder`."""
 
     folder: Path
-    postgres: Postgres
-    settings: Mapping[str, str]
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     # One session for all of its databases: another one for each would take a third of the time of a copy.
     _session: driver_connection | None = None
-
-    @property
-    def data(self) -> Path:
-        """Its cluster."""
-        return self.folder / "data"
-
-    def start(self) -> None:
-        """Start it, and wait until it takes connections; what was committed before is there."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in self.settings.items())
-        self.postgres.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.folder / "log"),
-                          "-o", f"-k {self.folder} {options}", "start")  # fmt: skip
-
-    def crash(self) -> None:
-        """Stop it at once, as if the machine had been lost: no session ends in order, nothing is written."""
-        self.postgres.run("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
-        self._session = None
 
     def url(self, database: str, user: str = "postgres") -> str:
         """The SQLAlchemy address of `database`; the user `postgres` may do everything."""
@@ -127,13 +109,38 @@ class Server:
         return session
 
 
+@dataclass(kw_only=True)
+class OwnServer(Server):
+    """One that is started and stopped here."""
+
+    postgres: Postgres
+    settings: Mapping[str, str]
+
+    @property
+    def data(self) -> Path:
+        """Its cluster."""
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections; what was committed before is there."""
+        options = " ".join(f"-c {name}='{value}'" for name, value in self.settings.items())
+        self.postgres.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.folder / "log"),
+                          "-o", f"-k {self.folder} {options}", "start")  # fmt: skip
+
+    def crash(self) -> None:
+        """Stop it at once, as if the machine had been lost: no session ends in order, nothing is written."""
+        self.postgres.run("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
+        self._session = None
+
+
 @contextmanager
 def running_postgres(
     settings: Mapping[str, str] = SERVER_SETTINGS, programs: Path | None = None
-) -> Iterator[Server]:
+) -> Iterator[OwnServer]:
     """A new server for as long as the block lasts; its files are gone afterwards."""
     with new_folder() as folder:
-        server = Server(folder, Postgres(programs or embedded_programs(), _system_user()), settings)
+        postgres = Postgres(programs or embedded_programs(), _system_user())
+        server = OwnServer(folder, postgres=postgres, settings=settings)
         server.postgres.run("initdb", "-D", str(server.data), "-U", "postgres", "-A", "trust",
                             "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")  # fmt: skip
         with served(server):
@@ -141,7 +148,7 @@ def running_postgres(
 
 
 @contextmanager
-def served(server: Server) -> Iterator[Server]:
+def served(server: OwnServer) -> Iterator[OwnServer]:
     """The server, running; crashed in the end, for nobody needs it any more."""
     server.start()
     try:

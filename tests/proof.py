@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,8 @@ class Row:
 
     def cells(self, kind: str) -> tuple[str, ...]:
         """The row as it is shown."""
-        return (kind, f"{self.cases:,}", str(self.differences), str(self.raw_errors), f"{self.seconds:,.0f}")  # fmt: skip
+        numbers = (self.cases, self.differences, self.raw_errors, round(self.seconds))
+        return (kind, *(f"{number:,}" for number in numbers))
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Table:
             self._take(self._called.pop(report.nodeid), dict_of(report))
 
     def _take(self, called: pytest.TestReport, told: dict[str, list[object]]) -> None:
-        kinds = [(str(kind), int(str(cases))) for kind, cases in told.get("proof", [])]  # type: ignore[misc, attr-defined]
+        kinds = [counted(value) for value in told.get("proof", [])]
         if called.failed and not kinds:
             kinds = [("failed before anything was counted", 0)]
         differences = sum(int(str(count)) for count in told.get("proof differences", []))
@@ -90,6 +92,12 @@ class Table:
         page = terminalreporter.config.getoption("proof_page")
         if page:
             write(Path(page), self)
+
+
+def counted(value: Any) -> tuple[str, int]:
+    """A recorded kind and its cases; on its way between processes a tuple becomes a list."""
+    kind, cases = value
+    return str(kind), int(cases)
 
 
 def dict_of(report: pytest.TestReport) -> dict[str, list[object]]:

@@ -13,6 +13,7 @@ from chargeback.settings import Settings, settings
 from entrypoints.stack import Stack, running
 from tests.entrypoints.conftest import free_port, made_home
 from tests.faults import billing_process
+from tests.faults.dying_process import DyingProcess, dying_process
 from tests.faults.findings import facts
 from tests.faults.killed_stack import PATIENCE_SECONDS, KilledStack
 from tests.faults.month import MONTH, STEPS, WEEK, open_books, write_export
@@ -36,6 +37,13 @@ def story(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Every booking, undisturbed."""
     with telling(postgres, tmp_path_factory.mktemp("story")) as story:
         yield story
+
+
+@pytest.fixture(scope="session")
+def dying() -> Iterator[DyingProcess]:
+    """Where steps are killed, paused, and taken by many at once."""
+    with dying_process() as process:
+        yield process
 
 
 @dataclass

@@ -58,7 +58,11 @@ class Points:
     def watching(self, engine: Engine) -> Iterator[None]:
         """Note what passes through this engine in the block, by connections made for it."""
         engine.dispose()
-        listeners = {"do_connect": _connect, "checkout": self._lend, "checkin": _take_back}
+        listeners: dict[str, Callable[..., Any]] = {
+            "do_connect": _connect,
+            "checkout": self._lend,
+            "checkin": _take_back,
+        }
         for name, listener in listeners.items():
             event.listen(engine, name, listener)
         # What a pool asks of its first connection is no step's.
@@ -74,7 +78,7 @@ class Points:
         connection.points = self
 
     @contextmanager
-    def around(self, connection: driver_connection, *, is_commit: bool) -> Iterator[None]:
+    def around(self, connection: driver_connection, is_commit: bool) -> Iterator[None]:
         """The points before and after what the block does; there is none after what failed."""
         self._pass(connection, is_commit, is_after=False)
         yield
@@ -121,7 +125,7 @@ def _around(connection: Any, *, is_commit: bool = False) -> Iterator[None]:
     if points is None:
         yield
         return
-    with points.around(connection, is_commit=is_commit):
+    with points.around(connection, is_commit):
         yield
 
 

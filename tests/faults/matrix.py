@@ -19,6 +19,8 @@ from tests.faults.story import Story
 Environment = Mapping[str, str]
 # Takes a booking's step up to the point and lets the fault happen; whether it did.
 Strike = Callable[[str, int, Environment], bool]
+# What a test says to the table of the proof.
+Told = Callable[[str, object], None]
 MOST_SHOWN = 3
 
 
@@ -92,6 +94,15 @@ class Rounds:
         """Every round ended in the ledger of the undisturbed."""
         shown = "\n".join(self.differences[:MOST_SHOWN])
         assert not self.differences, f"{len(self.differences)} of {self.tried} differ\n{shown}"
+
+
+def tell(rounds: Rounds, kind: str, record: Told, cases_each: int = 1) -> None:
+    """Put the rounds into the table of the proof; all of them ended as undisturbed."""
+    cases = rounds.tried * cases_each
+    print(f"{rounds.name}: {cases} of {kind}")
+    record("proof", (kind, cases))
+    record("proof differences", len(rounds.differences))
+    rounds.assert_equal()
 
 
 def _engine(environment: Environment) -> Engine:

@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import text
 
 from chargeback.ledger import database
-from chargeback.ledger.database import snapshot
 from chargeback.settings import Settings, settings
 from tests.faults.bookings import BOOKINGS
 from tests.faults.findings import assert_sound, facts

@@ -5,7 +5,7 @@ fault; here those are tried that find most. Kills of real stacks at random momen
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.bookings import BOOKINGS
 from tests.faults.crash_points import crash
-from tests.faults.dying_process import DyingProcess, dying_process
+from tests.faults.dying_process import DyingProcess
 from tests.faults.faults import (
     ERRORS,
     Chosen,
@@ -26,9 +26,9 @@ from tests.faults.faults import (
     failing,
     losing_server,
 )
-from tests.faults.matrix import Rounds, Strike, chosen_points, points_of, striking
+from tests.faults.matrix import Rounds, Strike, Told, chosen_points, points_of, striking, tell
 from tests.faults.story import Story, telling
-from tests.postgres import DURABLE, Server, running_postgres
+from tests.postgres import DURABLE, OwnServer, Server, running_postgres
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.spread]
 
@@ -37,7 +37,6 @@ HELD = Path(__file__).with_name("points.csv")
 KEPT = 0.9
 # What books money, tried everywhere each time.
 CORE = ("sync", "allocate", "draft", "issue", "sweep", "cancel", "approve", "correct")
-Told = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +47,6 @@ def durable_story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         telling(server, tmp_path_factory.mktemp("durable")) as story,
     ):
         yield story
-
-
-@pytest.fixture(scope="module")
-def dying() -> Iterator[DyingProcess]:
-    """Where steps are killed."""
-    with dying_process() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +63,6 @@ def try_each(
     rounds = Rounds(story, name)
     rounds.strike_each(chosen_points(story, name, chosen), strike)
     tell(rounds, kind, record)
-
-
-def tell(rounds: Rounds, kind: str, record: Told) -> None:
-    """Put the rounds into the table of the proof."""
-    print(f"{rounds.name}: {rounds.tried} points, {kind}")
-    record("proof", (kind, rounds.tried))
-    record("proof differences", len(rounds.differences))
-    rounds.assert_equal()
 
 
 def held_points() -> dict[str, tuple[int, int]]:
@@ -153,13 +137,17 @@ def test_every_step_that_loses_its_session_anywhere_is_made_whole(
 def test_every_step_that_loses_postgres_at_a_commit_is_made_whole(
     durable_story: Story, name: str, record_property: Told
 ) -> None:
+    assert isinstance(durable_story.server, OwnServer)
     strike = striking(losing_server(durable_story.server))
     try_each(durable_story, name, at_commits, strike, "Postgres stopped at once", record_property)
 
 
-def test_what_postgres_refuses_is_told_in_plain_words(story: Story, record_property: Told) -> None:
-    for code in ERRORS:
-        try_each(story, "sweep", at_statements, striking(failing(code)), "statement refused", record_property)  # fmt: skip
+@pytest.mark.parametrize("code", ERRORS)
+def test_what_postgres_refuses_is_told_in_plain_words(
+    story: Story, code: str, record_property: Told
+) -> None:
+    refuse = striking(failing(code))
+    try_each(story, "sweep", at_statements, refuse, "statement refused", record_property)
 
 
 @pytest.mark.prove
@@ -180,7 +168,8 @@ def test_every_statement_may_be_refused_by_postgres(
 def test_every_statement_may_be_refused_in_every_way(
     story: Story, name: str, code: str, record_property: Told
 ) -> None:
-    try_each(story, name, at_statements, striking(failing(code)), "statement refused", record_property)  # fmt: skip
+    refuse = striking(failing(code))
+    try_each(story, name, at_statements, refuse, "statement refused", record_property)
 
 
 @pytest.mark.prove

@@ -8,8 +8,16 @@ from pathlib import Path
 
 from chargeback import posted_usage
 from chargeback.errors import Refused
-from chargeback.ledger import fixes, idempotency, open_batches, posting, rates, usage_sources
-from chargeback.ledger import waiting_snapshots, withdrawal
+from chargeback.ledger import (
+    fixes,
+    idempotency,
+    open_batches,
+    posting,
+    rates,
+    usage_sources,
+    waiting_snapshots,
+    withdrawal,
+)
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.sync import sync
 from chargeback.rate_files import read_exchange_rates, read_rates
