@@ -18,7 +18,7 @@ from tests.faults.findings import facts
 from tests.faults.killed_stack import PATIENCE_SECONDS, KilledStack
 from tests.faults.month import MONTH, STEPS, WEEK, open_books, write_export
 from tests.faults.story import Story, telling, using
-from tests.postgres import Server
+from tests.postgres import DURABLE, Server, running_postgres
 
 
 @contextmanager
@@ -44,6 +44,16 @@ def dying() -> Iterator[DyingProcess]:
     """Where steps are killed, paused, and taken by many at once."""
     with dying_process() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def durable_story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """The story on a Postgres of its own that may be stopped at any time, and keeps what it acknowledged."""
+    with (
+        running_postgres(DURABLE) as server,
+        telling(server, tmp_path_factory.mktemp("durable")) as story,
+    ):
+        yield story
 
 
 @dataclass

@@ -20,6 +20,8 @@ from tests.faults.bookings import BOOKINGS
 from tests.faults.findings import assert_sound, facts
 from tests.postgres import Server
 
+COPIED = "copied"
+
 
 @contextmanager
 def using(url: str, files: Path, more: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
@@ -97,6 +99,16 @@ class Story:
         self._tell(name)
         return self._after[name][1]
 
+    def database_after(self, name: str) -> str:
+        """The ledger that this booking leaves behind; nobody is connected to it."""
+        self._tell(name)
+        return self._after[name][0]
+
+    def files_after(self, name: str) -> Path:
+        """The files that go with it."""
+        self._tell(name)
+        return self._files(name)
+
     @contextmanager
     def copy(self, name: str) -> Iterator[dict[str, str]]:
         """The ledger and the files as they were before this booking, for one time; the environment to use them.
@@ -104,7 +116,7 @@ class Story:
         Every copy has the same name: SQLAlchemy keeps what it made of statements per address.
         """
         self._tell(name)
-        database_name = self.server.create_database(self._before[name], "copied")
+        database_name = self.server.create_database(self._before[name], COPIED)
         files = self.folder / f"copy-{next(self._numbers)}"
         _link(self._files(BOOKINGS[name].after), files)
         self.office.arrived.clear()

@@ -27,8 +27,8 @@ from tests.faults.faults import (
     losing_server,
 )
 from tests.faults.matrix import Rounds, Strike, Told, chosen_points, points_of, striking, tell
-from tests.faults.story import Story, telling
-from tests.postgres import DURABLE, OwnServer, Server, running_postgres
+from tests.faults.story import Story
+from tests.postgres import OwnServer, Server
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.spread]
 
@@ -37,16 +37,6 @@ HELD = Path(__file__).with_name("points.csv")
 KEPT = 0.9
 # What books money, tried everywhere each time.
 CORE = ("sync", "allocate", "draft", "issue", "sweep", "cancel", "approve", "correct")
-
-
-@pytest.fixture(scope="module")
-def durable_story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The story on a Postgres of its own that may be stopped at any time, and keeps what it acknowledged."""
-    with (
-        running_postgres(DURABLE) as server,
-        telling(server, tmp_path_factory.mktemp("durable")) as story,
-    ):
-        yield story
 
 
 @pytest.fixture(scope="module")
