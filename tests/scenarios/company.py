@@ -282,7 +282,9 @@ class Company(RuleBasedStateMachine):
         stays = paper.status == wanted and not paper.is_note
         move = partial(self.books.move, name, InvoiceStatus(wanted), self.today.isoformat(), is_rebillable)  # fmt: skip
         codes = ["invoice_stale"] if may and wanted in ("sent", "pending") else []
-        is_settled_credit = wanted == "sent" and paper.status == "paid" and paper.total <= 0
+        is_settled_credit = (
+            wanted == "sent" and paper.status == "paid" and paper.total <= 0 and not paper.is_note
+        )
         if not may and not stays and not is_settled_credit:
             codes = ["credit_note_never_moves" if paper.is_note else "status_refused"]
         done = self._try(codes, move, death)
