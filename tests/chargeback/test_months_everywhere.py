@@ -28,7 +28,9 @@ def check_months(zone: ZoneInfo) -> None:
         period = Period.month_of(month)
         assert period.instants(zone) == (start, end)
         # The wall's own calendar, asked of the zone directly.
-        assert start.astimezone(zone).date() >= month > (start - MICROSECOND).astimezone(zone).date(), month  # fmt: skip
+        assert (
+            start.astimezone(zone).date() >= month > (start - MICROSECOND).astimezone(zone).date()
+        ), month
         assert timedelta(days=27) < end - start < timedelta(days=32), month
         middle = start + (end - start) / 2
         for instant in (start, middle, end - MICROSECOND):
@@ -57,5 +59,7 @@ def test_the_day_samoa_skipped_is_empty_and_no_instant_is_lost() -> None:
     # Apia went from 29 December 2011 straight to the 31st.
     apia = ZoneInfo("Pacific/Apia")
     skipped = first_instant(date(2011, 12, 30), apia)
-    assert skipped == first_instant(date(2011, 12, 31), apia) == datetime(2011, 12, 30, 10, tzinfo=UTC)  # fmt: skip
+    assert (
+        skipped == first_instant(date(2011, 12, 31), apia) == datetime(2011, 12, 30, 10, tzinfo=UTC)
+    )
     assert day_of(skipped - MICROSECOND, apia) == date(2011, 12, 29)

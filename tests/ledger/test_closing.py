@@ -63,7 +63,9 @@ def test_what_corrects_a_written_off_share_keeps_no_period_open(books: Books) ->
 
 def test_what_a_stage_passed_on_keeps_no_period_open(books: Books) -> None:
     to = {"allocation_metadata": {"entity_type": "team"}, "split_percentages": {"search": 100}}
-    books.rule({"rule_id": "on", "rule_type": "fixed_split", "stage": 2, "team_id": "platform", **to})
+    books.rule(
+        {"rule_id": "on", "rule_type": "fixed_split", "stage": 2, "team_id": "platform", **to}
+    )
     books.use("platform", "root", "4.00").bill()
     assert what_is_open() == []
 

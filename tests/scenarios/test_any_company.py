@@ -12,7 +12,8 @@ from chargeback.settings import settings as product_settings
 from tests.conftest import Ledger
 from tests.ledger.books import Books
 from tests.postgres import Server
-from tests.scenarios.company import Company, Place
+from tests.scenarios.company import Company
+from tests.scenarios.proving import Place
 
 Record = Callable[[str, object], None]
 
@@ -40,7 +41,9 @@ def make_place(
     return make
 
 
-def live(make_place: Callable[[], Place], record: Record, lives: int, steps: int, is_drawn_anew: bool) -> None:  # fmt: skip
+def live(
+    make_place: Callable[[], Place], record: Record, lives: int, steps: int, is_drawn_anew: bool
+) -> None:
     """So many companies, each of so many steps, and how many steps that were."""
 
     class Here(Company):
@@ -60,6 +63,7 @@ def live(make_place: Callable[[], Place], record: Record, lives: int, steps: int
         ),
     )
     record("proof", ("steps of the state machine", Here.steps))
+    record("proof", ("steps that died in it and were done again", Here.deaths))
 
 
 def test_whatever_happens_the_books_say_what_is_so(

@@ -22,7 +22,10 @@ TEAMS, USERS, AGENTS = ("etl", "search", "web"), ("ana", "bob", "cat"), ("crawle
 MEMBERS = {"etl": ("ana", "bob"), "search": ("bob", "cat"), "web": ("ana", "bob", "cat")}
 # Each cell of a story is divided once and rounded to 10⁻¹⁸ then; a story has some sixty.
 BLUR = Decimal("1e-16")
-SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.prove) for seed in range(2, 60))]
+SEEDS = [
+    range(2),
+    *(pytest.param(range(n, n + 8), marks=pytest.mark.prove) for n in range(2, 58, 8)),
+]
 
 
 @dataclass
@@ -41,18 +44,22 @@ class Story:
         books.batch_records = self.batch_records
         books.import_yaml(_teams(self.names))
         ruled: list[Callable[[], object]] = [partial(books.rule, spec) for spec in self.rules]
-        used = [
+        used: list[Callable[[], object]] = [
             partial(_deliver, books, self.rows[part :: self.deliveries])
             for part in range(self.deliveries)
         ]
-        for step in (*used, *ruled) if self.is_ruled_late else (*ruled, *used):
+        for step in used + ruled if self.is_ruled_late else ruled + used:
             step()
         books.bill("2026-10")
         with snapshot() as connection:
             whole = digest(connection)
         assert_sound()
         papers = books.query("SELECT team_id, user_id, total FROM invoices")
-        return Told(whole, books.total_by_payer("2026-09/2026-10"), {(t, u): total for t, u, total in papers})  # fmt: skip
+        return Told(
+            whole,
+            books.total_by_payer("2026-09/2026-10"),
+            {(t, u): total for t, u, total in papers},
+        )
 
 
 class Told(NamedTuple):
@@ -81,7 +88,10 @@ def _teams(names: Names) -> str:
 def drawn(seed: int, names: Names, sign: int = 1) -> Story:
     """The story of a seed, with these names in it."""
     random = Random(seed)
-    one = lambda *options: names[random.choice(options)]  # noqa: E731
+
+    def one(*options: str | None) -> str | None:
+        return names[random.choice(options)]
+
     rows = []
     for number in range(60):
         cost = Decimal(random.randint(-(10**6), 10**7)).scaleb(-random.choice((2, 6, 18)))
@@ -121,39 +131,48 @@ def anew(another_ledger: Callable[[], Ledger], story: Story) -> Told:
     return story.tell(Books(another_ledger()))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_another_order_and_other_parts_give_the_same_books(
-    another_ledger: Callable[[], Ledger], seed: int, record_property: Record
+    another_ledger: Callable[[], Ledger], seeds: range, record_property: Record
 ) -> None:
-    told = anew(another_ledger, drawn(seed, AS_THEY_ARE))
+    for seed in seeds:
+        told = anew(another_ledger, drawn(seed, AS_THEY_ARE))
+        for name, story in otherwise(seed).items():
+            assert anew(another_ledger, story) == told, (name, seed)
+    record_property("proof", ("stories told in another order or in parts", 5 * len(seeds)))
+
+
+def otherwise(seed: int) -> dict[str, Story]:
+    """The story in another order, in small batches, in several deliveries, with rules in another order, or late."""
     random = Random(seed)
-    otherwise = {name: drawn(seed, AS_THEY_ARE) for name in ("shuffled", "one by one", "in parts", "rules", "late")}  # fmt: skip
-    random.shuffle(otherwise["shuffled"].rows)
-    otherwise["one by one"].batch_records = random.randint(1, 7)
-    otherwise["in parts"].deliveries = 3
-    random.shuffle(otherwise["rules"].rules)
-    otherwise["late"].is_ruled_late = True
-    for name, story in otherwise.items():
-        assert anew(another_ledger, story) == told, name
-    record_property("proof", ("stories told in another order or in other parts", len(otherwise)))
+    ways = ("shuffled", "small batches", "in parts", "rules", "late")
+    told = {name: drawn(seed, AS_THEY_ARE) for name in ways}
+    random.shuffle(told["shuffled"].rows)
+    told["small batches"].batch_records = random.randint(1, 7)
+    told["in parts"].deliveries = 3
+    random.shuffle(told["rules"].rules)
+    told["late"].is_ruled_late = True
+    return told
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_other_names_and_the_other_sign_give_the_same_amounts(
-    another_ledger: Callable[[], Ledger], seed: int, record_property: Record
+    another_ledger: Callable[[], Ledger], seeds: range, record_property: Record
 ) -> None:
-    told = anew(another_ledger, drawn(seed, AS_THEY_ARE))
-    in_order = anew(another_ledger, drawn(seed, IN_ORDER))
-    assert in_order.borne == renamed(told.borne, IN_ORDER)
-    assert in_order.totals == renamed(told.totals, IN_ORDER)
-    backwards, right = anew(another_ledger, drawn(seed, BACKWARDS)).borne, renamed(told.borne, BACKWARDS)  # fmt: skip
-    assert backwards.keys() == right.keys()
-    assert all(abs(backwards[payer] - right[payer]) < BLUR for payer in right)
-    assert sum(backwards.values()) == sum(right.values())
-    negated = anew(another_ledger, drawn(seed, AS_THEY_ARE, -1))
-    assert negated.borne == {payer: -cost for payer, cost in told.borne.items()}
-    assert negated.totals == {payer: -total for payer, total in told.totals.items()}
-    record_property("proof", ("stories told with other names or the other sign", 3))
+    for seed in seeds:
+        told = anew(another_ledger, drawn(seed, AS_THEY_ARE))
+        in_order = anew(another_ledger, drawn(seed, IN_ORDER))
+        assert in_order.borne == renamed(told.borne, IN_ORDER)
+        assert in_order.totals == renamed(told.totals, IN_ORDER)
+        backwards = anew(another_ledger, drawn(seed, BACKWARDS)).borne
+        right = renamed(told.borne, BACKWARDS)
+        assert backwards.keys() == right.keys()
+        assert all(abs(backwards[payer] - right[payer]) < BLUR for payer in right)
+        assert sum(backwards.values()) == sum(right.values())
+        negated = anew(another_ledger, drawn(seed, AS_THEY_ARE, -1))
+        assert negated.borne == {payer: -cost for payer, cost in told.borne.items()}
+        assert negated.totals == {payer: -total for payer, total in told.totals.items()}
+    record_property("proof", ("stories told with other names or the other sign", 3 * len(seeds)))
 
 
 def renamed(

@@ -35,13 +35,15 @@ def units(amount: Decimal) -> int:
     assert isinstance(exponent, int)
     assert exponent >= -18 or not any(digits[exponent + 18 :]), amount
     whole = int("".join(map(str, digits)))
-    scaled = whole * 10 ** (exponent + 18) if exponent >= -18 else whole // 10 ** -(exponent + 18)
+    scaled: int = (
+        whole * 10 ** (exponent + 18) if exponent >= -18 else whole // 10 ** -(exponent + 18)
+    )
     return -scaled if sign else scaled
 
 
 def rounded(amount: int, unit: int = CENT) -> int:
     """To the nearest multiple of `unit`, a tie away from zero."""
-    nearest = (2 * abs(amount) + unit) // (2 * unit) * unit
+    nearest: int = (2 * abs(amount) + unit) // (2 * unit) * unit
     return nearest if amount >= 0 else -nearest
 
 
@@ -104,6 +106,11 @@ class Paper:
     def is_note(self) -> bool:
         """Whether it is a credit note, which never moves."""
         return self.credits is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it bills its month still."""
+        return self.status != "cancelled"
 
 
 class Truth:
@@ -174,6 +181,17 @@ class Truth:
         paper = self.papers[number]
         return not paper.is_note and wanted in WAYS[paper.status]
 
+    def refusals(self, number: str, wanted: str) -> tuple[str, ...]:
+        """The codes with which the move may be, or where it does not exist has to be, refused."""
+        paper = self.papers[number]
+        if paper.is_note:
+            return ("credit_note_never_moves",)
+        if self.may_go(number, wanted):
+            return ("invoice_stale",) if wanted in ("sent", "pending") else ()
+        is_there = paper.status == wanted
+        is_settled = wanted == "sent" and paper.status == "paid" and paper.total <= 0
+        return () if is_there or is_settled else ("status_refused",)
+
     def overdue(self, today: date) -> set[str]:
         """What is past its last day to be paid."""
         return {
@@ -194,7 +212,9 @@ def as_spec(rule_id: str, version: Version) -> dict[str, Any]:
     spec: dict[str, Any] = {"rule_id": rule_id, "rule_type": version.kind, "priority": version.priority,
                             "enabled": version.is_enabled}  # fmt: skip
     spec["match"] = {
-        f"{what}_ids": [name] for what, name in version.match.items() if what in ("agent", "account")
+        f"{what}_ids": [name]
+        for what, name in version.match.items()
+        if what in ("agent", "account")
     }
     if version.since:
         spec["valid_from"] = version.since
