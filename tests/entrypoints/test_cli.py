@@ -155,6 +155,13 @@ def test_a_file_that_cannot_be_right_changes_nothing(
     assert said in refused(status, "import", str(file))
 
 
+def test_a_word_that_is_no_utf_8_is_refused_and_named(
+    ledger: Ledger, refused: Callable[..., str]
+) -> None:
+    said = refused(2, "invoice", "--team", "\udcff", "2026-10")
+    assert r"word 3 of the command, '\udcff', is no UTF-8 text; write it in UTF-8" in said
+
+
 def test_a_file_that_is_not_there_is_named(ledger: Ledger, refused: Callable[..., str]) -> None:
     assert "/nowhere/a.yaml" in refused(4, "import", "/nowhere/a.yaml")
 
@@ -435,13 +442,6 @@ def test_what_is_published_is_there(company: Ledger, done: Say) -> None:
 
 @pytest.mark.parametrize("command", [("bill",), ("publish",), ("reconcile",), ("status",), ("verify",), ("allocate",),
                                      ("sync", "--period")])  # fmt: skip
-def test_a_word_that_is_no_utf_8_is_refused_and_named(
-    ledger: Ledger, refused: Callable[..., str]
-) -> None:
-    said = refused(2, "invoice", "--team", "\udcff", "2026-10")
-    assert r"word 3 of the command, '\udcff', is no UTF-8 text; write it in UTF-8" in said
-
-
 def test_a_bad_period_is_refused_before_anything_is_started(
     company: Ledger, refused: Callable[..., str], command: tuple[str, ...]
 ) -> None:
