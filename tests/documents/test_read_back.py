@@ -73,7 +73,7 @@ def any_postings(random: Random) -> list[Posting]:
         for n, amount in enumerate(amounts, 1)
     ]  # fmt: skip
     billed = replace(
-        document(*lines, tax=str(sum(amounts).quantize(Decimal("0.01")))),
+        document(*lines, tax=f"{sum(amounts, Decimal(0)):.2f}"),
         number=any_name(random), payer=any_name(random), cost_center=any_name(random),
         issue_date=date(2000, 1, 1) + timedelta(days=random.randint(0, 11_000)),
     )  # fmt: skip

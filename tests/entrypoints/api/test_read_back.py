@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chargeback import exact_json
 from chargeback.ledger.database import snapshot
 from chargeback.ledger.digest import parts
 from entrypoints.api.app import make_app
@@ -29,22 +30,27 @@ def drawn(random: Random, number: int) -> dict[str, Any]:
     def name() -> str | None:
         return random.choice((None, *NAMES))
 
-    digits = random.choice((0, 2, 9, 18))
-    cost = Decimal(random.randint(-(10**4), 10**12)).scaleb(-digits)
+    cost = Decimal(random.randint(-(10**4), 10**12)).scaleb(-random.choice((0, 2, 9, 18)))
+    quantity = Decimal(random.randint(0, 10**9)).scaleb(-random.choice((0, 6)))
+    time = f"{random.randint(0, 23):02}:59:59.{random.randint(0, 999_999):06}"
     offset = random.choice(("Z", "+02:00", "-11:30", "+14:00"))
+    notes = {"key": random.choice(NAMES), "n": 1, "deep": {"x": [None, True, 0.1]}}
     return {
-        "usage_id": f"{number} {random.choice(NAMES)}"[:255], "cost_usd": f"{cost:f}",
-        "quantity": f"{Decimal(random.randint(0, 10**9) * (1 if cost > 0 else -1)).scaleb(-random.choice((0, 6))):f}",
-        "resource_type": random.choice(NAMES), "team_id": name(), "user_id": name(), "agent_id": name(),
-        "account_id": name(), "unit": random.choice(NAMES), "resource_id": name(),
-        "timestamp": f"2026-10-{random.randint(1, 28):02}T{random.randint(0, 23):02}:59:59.{random.randint(0, 999999):06}{offset}",
-        "metadata": random.choice((None, {"key": random.choice(NAMES), "n": 1, "deep": {"x": [None, True, 0.1]}})),
-    }  # fmt: skip
+        "usage_id": f"{number} {random.choice(NAMES)}"[:255],
+        "cost_usd": f"{cost:f}",
+        "quantity": f"{quantity if cost > 0 else -quantity:f}",
+        "resource_type": random.choice(NAMES),
+        "unit": random.choice(NAMES),
+        **{f"{what}_id": name() for what in ("team", "user", "agent", "account", "resource")},
+        "timestamp": f"2026-10-{random.randint(1, 28):02}T{time}{offset}",
+        "metadata": random.choice((None, notes)),
+    }
 
 
 def listed(door: Door) -> list[dict[str, Any]]:
     """All usage, page by page, without what only this ledger says of it."""
-    found, cursor = [], {}
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
     while True:
         page = door.get("/usage", 200, limit=7, **cursor)
         found += [{name: row[name] for name in FIELDS} for row in page["usage"]]
@@ -54,11 +60,7 @@ def listed(door: Door) -> list[dict[str, Any]]:
 
 
 def post(door: Door, rows: list[dict[str, Any]]) -> None:
-    from chargeback import exact_json
-
-    lines = b"\n".join(
-        line if isinstance(line := exact_json.dumps(row), bytes) else line.encode() for row in rows
-    )
+    lines = b"\n".join(exact_json.dumps(row) for row in rows)
     headers = {"Content-Type": "application/x-ndjson"}
     answer = door.ask("POST", "/usage/batch", 200, content=lines, headers=headers)
     assert answer["new"] == len(rows), answer["rows"][:3]
