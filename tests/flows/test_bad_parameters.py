@@ -25,6 +25,7 @@ from flows.recording import asked_period
 from flows.retention import retention
 from flows.usage_sync import usage_sync
 
+pytestmark = pytest.mark.proof
 Record = Callable[[str, object], None]
 SOURCES = ["cost-tracker"]
 

@@ -15,6 +15,7 @@ from tests.postgres import Server
 from tests.scenarios.company import Company
 from tests.scenarios.proving import Place
 
+pytestmark = pytest.mark.spread
 Record = Callable[[str, object], None]
 
 
@@ -74,8 +75,18 @@ def test_whatever_happens_the_books_say_what_is_so(
 
 @pytest.mark.prove
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("part", range(4))
-def test_whatever_happens_to_hundreds_of_companies_the_books_say_what_is_so(
+@pytest.mark.parametrize("part", range(8))
+def test_whatever_happens_to_two_hundred_companies_the_books_say_what_is_so(
     make_place: Callable[[], Place], record_property: Record, part: int
 ) -> None:
-    live(make_place, record_property, 50, 30, is_drawn_anew=True)
+    live(make_place, record_property, 25, 30, is_drawn_anew=True)
+
+
+@pytest.mark.prove
+@pytest.mark.prove_all
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("part", range(8))
+def test_whatever_happens_to_two_thousand_companies_the_books_say_what_is_so(
+    make_place: Callable[[], Place], record_property: Record, part: int
+) -> None:
+    live(make_place, record_property, 250, 50, is_drawn_anew=True)

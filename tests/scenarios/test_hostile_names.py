@@ -296,6 +296,7 @@ def of_teams(names: list[str]) -> list[InvoiceView]:
         return [view for view in invoices.views(connection, ids) if view.team_id in names]
 
 
+@pytest.mark.proof
 def test_a_log_has_a_line_per_sentence_whatever_the_names(
     caplog: pytest.LogCaptureFixture, record_property: Record
 ) -> None:
@@ -310,6 +311,7 @@ def test_a_log_has_a_line_per_sentence_whatever_the_names(
     record_property("proof", ("hostile names through sinks", len(NAMES)))
 
 
+@pytest.mark.proof
 def test_a_terminal_is_shown_names_and_obeys_none(
     books: Books, capsys: pytest.CaptureFixture[str], record_property: Record
 ) -> None:
@@ -324,6 +326,7 @@ def test_a_terminal_is_shown_names_and_obeys_none(
     record_property("proof", ("hostile names through sinks", 4 * len(SHORT)))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", UNKEPT)
 def test_what_cannot_be_kept_is_refused_at_every_door(
     books: Books, name: str, record_property: Record

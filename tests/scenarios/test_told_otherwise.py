@@ -16,6 +16,7 @@ from tests.conftest import Ledger
 from tests.ledger.books import Books
 from tests.ledger.soundness import assert_sound
 
+pytestmark = pytest.mark.spread
 Record = Callable[[str, object], None]
 Names = Mapping[str | None, str | None]
 TEAMS, USERS, AGENTS = ("etl", "search", "web"), ("ana", "bob", "cat"), ("crawler", "helpdesk")
@@ -23,8 +24,8 @@ MEMBERS = {"etl": ("ana", "bob"), "search": ("bob", "cat"), "web": ("ana", "bob"
 # Each cell of a story is divided once and rounded to 10⁻¹⁸ then; a story has some sixty.
 BLUR = Decimal("1e-16")
 SEEDS = [
-    range(2),
-    *(pytest.param(range(n, n + 8), marks=pytest.mark.prove) for n in range(2, 58, 8)),
+    range(1),
+    *(pytest.param(range(n, n + 8), marks=pytest.mark.prove) for n in range(1, 57, 8)),
 ]
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chargeback.errors import ChargebackError
 from chargeback.ledger import ledger_settings, usage_sources
 from chargeback.ledger.database import snapshot, transaction
@@ -20,6 +22,7 @@ from tests.sources.bad_parquet import parquet_files
 
 FILES = [*csv_files(), *line_files(), *parquet_files()]
 AS_OF = datetime(2026, 11, 1, 4, tzinfo=UTC)
+pytestmark = pytest.mark.proof
 Record = Callable[[str, object], None]
 
 

@@ -18,6 +18,7 @@ CATALOGUE: dict[str, list[Bad]] = {
     "rules": list(bad_rules_and_invoices.rules()),
     "invoices": list(bad_rules_and_invoices.invoices()),
 }
+pytestmark = pytest.mark.proof
 Record = Callable[[str, object], None]
 TRACE = re.compile(r"Traceback|\.py|psycopg|sqlalchemy|SELECT |0x[0-9a-f]{6}", re.IGNORECASE)
 SENTENCE = re.compile(r".{12,400}", re.DOTALL)
