@@ -236,6 +236,20 @@ def test_a_bug_passes_unchanged(ledger: Ledger, statement: str, error: type[DBAP
         connection.execute(text(statement))
 
 
+@pytest.mark.parametrize("unstorable", ["a\0b", "a\ud800"])
+def test_text_that_no_ledger_can_keep_is_invalid_wherever_it_comes_from(
+    ledger: Ledger, unstorable: str
+) -> None:
+    with (
+        pytest.raises(Invalid, match="holds a NUL or half a character") as refused,
+        transaction() as connection,
+    ):
+        connection.execute(text("SELECT :name"), {"name": unstorable})
+    assert refused.value.code == "text_not_storable"
+    with pytest.raises(ValueError, match="another matter"), transaction():
+        raise ValueError("another matter")
+
+
 def test_a_snapshot_does_not_move(two_days: Ledger) -> None:
     count = text("SELECT count(*) FROM allocation_days")
     with snapshot() as reader:
