@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from chargeback import clock, exact_json
 from chargeback.errors import Invalid, TooLarge, UnsupportedMedia
 from chargeback.ledger import post_batches
+from chargeback.ledger.post_batches import Prepared
 from chargeback.quoting import quoted
 from chargeback.sources import posted_lines
 from chargeback.sources.posted_lines import Row
@@ -87,13 +88,16 @@ async def record_batch(request: Request, caller: Runner) -> Response:  # noqa: A
 
 
 async def _book(parts: AsyncIterator[Sequence[Row]], answering: "Answering") -> None:
-    """Book the parts one after the other, each while the next one is being read."""
+    """Book the parts one after the other, each while the next one is read and prepared."""
     booking: asyncio.Task[None] | None = None
     try:
         async for rows in parts:
+            if booking is not None and post_batches.leans_on_what_is_held(rows):
+                await booking
+            part = await in_thread(partial(post_batches.prepare, rows, answering.now))
             if booking is not None:
                 await booking
-            booking = asyncio.create_task(in_thread(partial(answering.book, rows)))
+            booking = asyncio.create_task(in_thread(partial(answering.book, part)))
     finally:
         if booking is not None:
             await booking
@@ -113,9 +117,9 @@ class Answering:
         """The row of a line."""
         return posted_lines.row_of(line, written, self.now, self.key)
 
-    def book(self, rows: Sequence[Row]) -> None:
+    def book(self, part: Prepared) -> None:
         """Book a part of the batch, and keep its answers."""
-        loaded = post_batches.load(rows, self.now, self._first_batch_id)
+        loaded = post_batches.book(part, self.now, self._first_batch_id)
         self._first_batch_id = self._first_batch_id or loaded.batch_id
         for told in loaded.told:
             self._answers.write(b"," if self.counts else b"")

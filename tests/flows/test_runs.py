@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from chargeback.ledger.database import snapshot
+from chargeback.ledger import payers
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.payers_file import read
 from tests.faults.killed_stack import Round
 from tests.faults.month import PERIOD
 from tests.flows.deployed import Deployed, wait_for
@@ -212,6 +214,34 @@ def test_rejected_drafts_stay_drafts_and_the_run_says_who_said_no(
     assert (ended["type"], ended["name"]) == ("COMPLETED", "NeedsAPerson")
     assert "prefect:Ana rejected the drafts of 2026-10: wrong rates" in ended["message"]
     assert set(statuses(round_)) == {"draft"}
+
+
+def test_billed_cost_is_shared_anew_through_the_form_once_looked_at(
+    deployed: Deployed, round_: Round
+) -> None:
+    """All of October's usage of agent-etl turns out to be Search's, after everybody was billed."""
+    assert deployed.ended(deployed.start("monthly-billing", MONTH, round_))["type"] == "COMPLETED"
+    (before,) = rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'")
+    (of_agent,) = rows(
+        round_,
+        "SELECT sum(cost) FROM usage_records WHERE agent_id = 'agent-etl' AND team_id IS NULL",
+    )
+    owners = read("{owners: {agent: {agent-etl: [{team: team-search}]}}}", "owners.yaml")
+    with transaction(round_.url) as connection:
+        payers.import_file(connection, owners, "tester")
+    asked = {"period": PERIOD, "reason": "agent-etl is Search's"}
+    shown = deployed.start("reallocation", asked, round_)
+    assert deployed.ended(shown)["message"].endswith("would move")
+    assert rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'") == [before]
+    assert "team-search" in deployed.page(shown, "reallocation-shares")
+    moved = deployed.start("reallocation", {**asked, "only_show": False}, round_)
+    assert deployed.ended(moved)["message"].endswith("moved")
+    after = rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'")
+    assert after == [(before[0] - of_agent[0],)]
+    books = round_.facts()
+    deployed.retry(moved)
+    assert deployed.ended(moved)["type"] == "COMPLETED"
+    round_.assert_whole(books)
 
 
 def test_a_schedule_set_a_minute_ahead_fires_and_bills(
