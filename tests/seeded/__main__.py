@@ -26,7 +26,9 @@ def main() -> int:
     for name, said in stale.items():
         print(f"DOES NOT APPLY {name}: {said}")
     missed = 0
-    for verdict in judge_all([bug for bug in bugs if bug.name not in stale] * given.times, given.at_once):
+    for verdict in judge_all(
+        [bug for bug in bugs if bug.name not in stale] * given.times, given.at_once
+    ):
         missed += not verdict.is_caught
         outcome = f"caught by {verdict.failed}" if verdict.is_caught else "NOT CAUGHT"
         print(f"{verdict.bug.name}: {outcome} ({verdict.seconds} s)", flush=True)

@@ -103,9 +103,22 @@ def _copy_tree(copy: Path) -> None:
 
 def run_tests(folder: Path, tests: Iterable[str]) -> "subprocess.CompletedProcess[str]":
     """pytest in a process of its own that imports from `folder` alone; it stops at the first failure."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+    }
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider", *tests],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-rf",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            *tests,
+        ],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(folder)},
         check=False,
