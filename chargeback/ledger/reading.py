@@ -117,6 +117,7 @@ def _serve() -> None:
         for found in _prepared(pickle.load(sys.stdin.buffer)):  # noqa: S301
             pickle.dump(found, outgoing, pickle.HIGHEST_PROTOCOL)
             outgoing.flush()
+            found.rows = b""  # The next chunk is prepared while this one is still named.
         found = None
     except ChargebackError as refused:
         found = refused
