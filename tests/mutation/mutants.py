@@ -41,7 +41,6 @@ ROUNDS: Final = {
             "chargeback/invoice_status.py",
             "chargeback/rules.py",
             "chargeback/identity.py",
-            "chargeback/stretch.py",
             "chargeback/chains.py",
         ),
         ("tests/chargeback",),
