@@ -207,12 +207,13 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "day": lambda day: day.isoformat() if isinstance(day, date) else day,
+        "amount": _amount,
         "exact": lambda value: wording.exact(Decimal(value)),
         "instant": _instant,
         "largest": figures.largest,
         "length_of": figures.length_of,
         "long_date": wording.long_date,
-        "long_period": wording.long_period,
+        "period_name": wording.period_name,
         "money": wording.money,
         "percent": wording.percent,
         "percent_of": figures.percent_of,
@@ -224,6 +225,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "assets": {use: asset.name for use, asset in site_names.assets().items()},
         "empty_hash": site_names.empty_hash(),
+        "own_styles": site_names.own_styles(),
         "comparison": figures.comparison,
         "payer_href": site_names.payer_page,
         "invoice_href": site_names.invoice_page,
@@ -233,6 +235,12 @@ def _environment() -> Environment:
         "exact_sum": exact_sum,
     }
     return environment
+
+
+def _amount(value: Decimal | int) -> str:
+    """A quantity for people: whole where it is, else with two decimals; beside it stands the exact one."""
+    number = Decimal(value)
+    return wording.exact(number) if wording.decimals(number) <= 2 else figures.rounded(number, 2)
 
 
 def _instant(at: datetime) -> str:

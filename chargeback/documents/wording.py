@@ -78,3 +78,11 @@ def long_period(period: Period) -> str:
     if first.year == last.year:
         return f"{first.day} {_MONTHS[first.month - 1]} to {long_date(last)}"
     return f"{long_date(first)} to {long_date(last)}"
+
+
+def period_name(period: Period) -> str:
+    """A period as people call it: October 2026 for a whole month, else its first and last day."""
+    start = period.start
+    if period == Period.month_of(start):
+        return f"{_MONTHS[start.month - 1]} {start.year}"
+    return long_period(period)

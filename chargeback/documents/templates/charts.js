@@ -56,7 +56,7 @@ function draw(figure) {
   figure.classList.add("drawn");
   if (isFlat) plot.style.height = `${Math.min(table.rows.length, MOST_ROWS) * (traces.length > 1 ? 34 : 26) + 90}px`;
   Plotly.react(plot, traces, {
-    barmode: isFlat ? "group" : "stack", bargap: days ? 0.25 : 0.45,
+    barmode: isFlat ? "group" : "stack", bargap: days || isFlat ? 0.25 : table.rows.length < 5 ? 0.62 : 0.4,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: value("--grey") },
     margin: { l: 8, r: 12, t: 8, b: 8 }, showlegend: traces.length > 1,
