@@ -33,7 +33,7 @@ def views(
         ),
         ids,
     ):
-        lines[line.invoice_id].append(_line(line))
+        lines[line.invoice_id].append(line_of(line))
     annexes = _annexes(connection, ids) if with_annex else {}
     splits = _splits(connection, ids) if with_annex else {}
     return [
@@ -47,7 +47,8 @@ def views(
     ]
 
 
-def _line(line: Any) -> LineView:
+def line_of(line: Any) -> LineView:
+    """A row of `invoice_lines` as it stands on the document."""
     return LineView(
         line.position, LineKind(line.kind), line.description, line.resource_type, line.unit,
         plain(line.quantity), plain(line.exact_amount), plain(line.amount), LineCause(line.cause),
