@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from chargeback.lineage import RulePart
 from chargeback.money import EXACT
 from chargeback.periods import Period
 from chargeback.views import InvoiceView, ReportView, UnattributedView
@@ -149,23 +150,6 @@ class UsedRecord:
 
 
 @dataclass(frozen=True)
-class LinePart:
-    """What one rule version adds to a line: how many allocations, of which days, how much."""
-
-    rule_key: int
-    rule_id: str
-    rule_version: int
-    rule_name: str
-    rule_type: RuleType
-    is_divided: bool
-    allocation_count: int
-    first: date
-    last: date
-    quantity: Decimal
-    cost: Decimal
-
-
-@dataclass(frozen=True)
 class Lineage:
     """The way down from a line: rule versions, cells (the largest), records (the first of them).
 
@@ -173,7 +157,7 @@ class Lineage:
     """
 
     position: int
-    parts: tuple[LinePart, ...]
+    parts: tuple[RulePart, ...]
     cells: tuple[UsedCell, ...]
     cell_count: int
     record_count: int

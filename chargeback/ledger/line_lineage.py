@@ -1,7 +1,7 @@
 """The way down from the lines of many documents at once: rule versions, cells, the first usage records.
 
 Set-based and bounded: for each line so many cells and records, the counts beside say how many there are. One line
-in full is `explain`'s.
+in full is `explaining`'s.
 """
 
 from collections import defaultdict
@@ -10,42 +10,39 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from chargeback.ledger import explaining
+from chargeback.ledger.explaining import CLAIMING
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.usage_reading import Place, of_cells
-from chargeback.site_views import Lineage, LinePart, UsedCell, UsedRecord
-from models.enums import RuleType
+from chargeback.lineage import RulePart
+from chargeback.site_views import Lineage, UsedCell, UsedRecord
 
 MOST_CELLS = 8
 MOST_RECORDS = 10
+# Records are read of the dearest cells, of each the one that holds few: a page needs ten of them.
 _CELLS_READ = 3
-_RECORDS_READ = 50
+FEW_RECORDS = 50
 
-_PARTS = text("""
-    SELECT l.invoice_id, l.position, r.rule_key, r.rule_id, r.version, r.name, r.rule_type,
-        p.split_digest IS NOT NULL AS is_divided, count(*) AS allocations, min(a.usage_date) AS first,
-        max(a.usage_date) AS last, sum(a.quantity) AS quantity, sum(a.cost) AS cost
-    FROM invoice_lines l JOIN line_allocations k USING (line_id) JOIN allocations a USING (allocation_id)
-    JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USING (rule_key)
-    WHERE l.invoice_id = ANY (:ids)
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, r.rule_id COLLATE "C", r.version, is_divided
-""")
-# Cells of what the lines bill directly; of a retired pool those that it had.
-_USED = """
-    SELECT l.invoice_id, l.position, c.cell_id, c.source_id, c.agent_id, c.sku, u.user_id, c.usage_date,
-        c.record_count, c.quantity, c.cost, c.reallocation_id
-    FROM invoice_lines l JOIN line_allocations k USING (line_id) JOIN allocations a USING (allocation_id)
-    JOIN cost_pools p USING (pool_id)
-    JOIN (SELECT pool_id, cell_id, user_id FROM pool_cells
-          UNION ALL SELECT pool_id, cell_id, user_id FROM retired_pool_cells) u
-      ON u.pool_id = a.pool_id AND u.user_id IS NOT DISTINCT FROM a.user_id
-    JOIN usage_cells c USING (cell_id)
-    WHERE l.invoice_id = ANY (:ids) AND p.split_digest IS NULL
-"""
+# Cells of what the lines bill directly; of a retired pool those that it had. '' stands for no user.
 _CELLS = text(f"""
-    WITH used AS ({_USED}),
+    WITH claimed AS MATERIALIZED (
+        SELECT q.invoice_id, l.position, CASE WHEN q.is_credit THEN -1 ELSE 1 END AS sign, a.pool_id,
+            coalesce(a.user_id, '') AS whose
+        FROM ({CLAIMING}) q JOIN invoice_lines l USING (line_id)
+        JOIN line_allocations k ON k.line_id = q.claiming_id JOIN allocations a USING (allocation_id)
+        JOIN cost_pools p USING (pool_id) WHERE p.split_digest IS NULL),
+    held AS MATERIALIZED (
+        SELECT pool_id, cell_id, user_id FROM pool_cells WHERE pool_id IN (SELECT pool_id FROM claimed)
+        UNION ALL
+        SELECT pool_id, cell_id, user_id FROM retired_pool_cells WHERE pool_id IN (SELECT pool_id FROM claimed)),
     added AS (
-        SELECT invoice_id, position, source_id, agent_id, sku, user_id, min(usage_date) AS first, max(usage_date) AS last,
-            sum(record_count) AS records, sum(quantity) AS quantity, sum(cost) AS cost FROM used
+        SELECT k.invoice_id, k.position, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
+            max(c.usage_date) AS last, sum(c.record_count) AS records, sum(k.sign * c.quantity) AS quantity,
+            sum(k.sign * c.cost) AS cost,
+            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date)
+                FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
+        FROM claimed k JOIN held h ON h.pool_id = k.pool_id AND coalesce(h.user_id, '') = k.whose
+        JOIN usage_cells c USING (cell_id)
         GROUP BY 1, 2, 3, 4, 5, 6),
     ranked AS (
         SELECT *, row_number() OVER (PARTITION BY invoice_id, position ORDER BY abs(cost) DESC,
@@ -56,48 +53,48 @@ _CELLS = text(f"""
     SELECT r.*, s.name FROM ranked r JOIN usage_sources s USING (source_id) WHERE rank <= {MOST_CELLS}
     ORDER BY invoice_id, position, rank
 """)  # noqa: S608 - made of constants only
-# Small cells first: a few records can be had from them without reading a great many.
-_READ = text(f"""
-    SELECT invoice_id, position, cell_id FROM (
-        SELECT invoice_id, position, cell_id, row_number() OVER (PARTITION BY invoice_id, position
-            ORDER BY record_count > {_RECORDS_READ}, abs(cost) DESC, usage_date, agent_id COLLATE "C", sku COLLATE "C",
-                user_id COLLATE "C") AS rank
-        FROM ({_USED}) used WHERE reallocation_id IS NULL) ranked
-    WHERE rank <= {_CELLS_READ}
-""")  # noqa: S608 - made of constants only
 
 
 def lineages(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Lineage, ...]]:
-    """Per document the way down from each of its lines, in the order of their positions."""
-    asked = {"ids": list(ids)}
-    parts: dict[tuple[int, int], list[LinePart]] = defaultdict(list)
-    for row in connection.execute(_PARTS, asked):
-        parts[row.invoice_id, row.position].append(_part(row))
+    """Per document the way down from each of its lines, in the order of their positions.
+
+    A credit note's lines lead to what the credited invoice had billed.
+    """
+    asked = {"invoices": list(ids), "position": None}
     cells: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for row in connection.execute(_CELLS, asked):
         cells[row.invoice_id, row.position].append(row)
-    records = _records(connection, asked)
+    read = [row.cell_id for rows in cells.values() for row in rows[:_CELLS_READ]]
+    records = records_of(connection, [cell_id for cell_id in read if cell_id is not None])
+    numbers = dict(
+        connection.execute(text("SELECT number, invoice_id FROM invoices WHERE invoice_id = ANY (:invoices)"), asked)
+        .tuples()
+        .all()
+    )  # fmt: skip
     found: dict[int, list[Lineage]] = defaultdict(list)
-    for (invoice_id, position), those in sorted(parts.items(), key=lambda item: item[0]):
-        used = cells[invoice_id, position]
+    for line in explaining.lines(connection, ids):
+        invoice_id, position = numbers[line.number], line.line.position
         found[invoice_id].append(
-            Lineage(
-                position,
-                tuple(those),
-                tuple(used_cell(row) for row in used),
-                int(used[0].cell_count) if used else 0,
-                int(used[0].record_count) if used else 0,
-                tuple(records[invoice_id, position]),
-            )
+            _lineage(position, line.rules, cells[invoice_id, position], records)
         )
     return {invoice_id: tuple(those) for invoice_id, those in found.items()}
 
 
-def _part(row: Any) -> LinePart:
-    return LinePart(
-        row.rule_key, row.rule_id, row.version, row.name, RuleType(row.rule_type), row.is_divided,
-        row.allocations, row.first, row.last, plain(row.quantity), plain(row.cost),
-    )  # fmt: skip
+def _lineage(
+    position: int,
+    rules: tuple[RulePart, ...],
+    cells: Sequence[Any],
+    records: dict[int, list[UsedRecord]],
+) -> Lineage:
+    first = [one for row in cells[:_CELLS_READ] for one in records.get(row.cell_id, ())]
+    return Lineage(
+        position,
+        rules,
+        tuple(used_cell(row) for row in cells),
+        int(cells[0].cell_count) if cells else 0,
+        int(cells[0].record_count) if cells else 0,
+        tuple(first_records(first)),
+    )
 
 
 def used_cell(row: Any) -> UsedCell:
@@ -106,17 +103,6 @@ def used_cell(row: Any) -> UsedCell:
         row.name, row.agent_id, row.sku, row.user_id, row.first, row.last, int(row.records),
         plain(row.quantity), plain(row.cost),
     )  # fmt: skip
-
-
-def _records(
-    connection: Connection, asked: dict[str, Any]
-) -> dict[tuple[int, int], list[UsedRecord]]:
-    wanted = connection.execute(_READ, asked).all()
-    of_cell = records_of(connection, [row.cell_id for row in wanted])
-    found: dict[tuple[int, int], list[UsedRecord]] = defaultdict(list)
-    for row in wanted:
-        found[row.invoice_id, row.position] += of_cell.get(row.cell_id, ())
-    return defaultdict(list, {place: first_records(those) for place, those in found.items()})
 
 
 def first_records(those: Sequence[UsedRecord]) -> list[UsedRecord]:
@@ -140,7 +126,7 @@ def records_of(connection: Connection, cells: Sequence[int]) -> dict[int, list[U
         .all()
     )
     found: dict[int, list[UsedRecord]] = defaultdict(list)
-    for row in of_cells(connection, ids, Place(), len(ids) * _RECORDS_READ):
+    for row in of_cells(connection, ids, Place(), len(ids) * FEW_RECORDS):
         found[row.cell_id].append(
             UsedRecord(row.external_id, row.revision, row.usage_at, names[row.source_id], row.agent_id,
                        skus[row.cell_id], row.user_id, row.resource_type, row.unit, plain(row.quantity),

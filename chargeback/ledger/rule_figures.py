@@ -1,17 +1,17 @@
 """What each rule version that divides cost did in a period: what it took, who bears it, the usage behind it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from chargeback import money
 from chargeback.ledger.invoices import plain
-from chargeback.ledger.line_lineage import first_records, records_of, used_cell
+from chargeback.ledger.line_lineage import FEW_RECORDS, first_records, records_of, used_cell
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.site_views import Borne, DayCost, RuleFigures, UsedCell, UsedRecord
+from chargeback.site_views import Borne, DayCost, RuleFigures
 from models.enums import RuleType
 
 MOST_PAYERS = 200
@@ -27,7 +27,7 @@ _IN = """p.split_digest IS NOT NULL AND (
 _DAYS = f"""
     SELECT p.rule_key, p.usage_date, p.resource_type, sum(p.cost) AS cost FROM cost_pools p
     WHERE p.retired_at IS NULL AND {_IN} GROUP BY 1, 2, 3 ORDER BY 1, 2, p.resource_type COLLATE "C"
-"""
+"""  # noqa: S608 - made of constants only
 _PAYERS = f"""
     SELECT * FROM (
         SELECT p.rule_key, a.team_id, a.user_id, sum(a.cost) AS cost, sum(a.quantity) AS quantity,
@@ -39,7 +39,9 @@ _PAYERS = f"""
 _CELLS = f"""
     WITH added AS (
         SELECT p.rule_key, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
-            max(c.usage_date) AS last, sum(c.record_count) AS records, sum(c.quantity) AS quantity, sum(c.cost) AS cost
+            max(c.usage_date) AS last, sum(c.record_count) AS records, sum(c.quantity) AS quantity, sum(c.cost) AS cost,
+            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date)
+                FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
         FROM cost_pools p JOIN pool_cells h USING (pool_id) JOIN usage_cells c USING (cell_id)
         WHERE p.retired_at IS NULL AND {_IN} GROUP BY 1, 2, 3, 4, 5),
     ranked AS (
@@ -49,23 +51,15 @@ _CELLS = f"""
     SELECT r.*, s.name FROM ranked r JOIN usage_sources s USING (source_id) WHERE rank <= {MOST_CELLS}
     ORDER BY rule_key, rank
 """  # noqa: S608 - made of constants only
-_READ = f"""
-    SELECT rule_key, cell_id FROM (
-        SELECT p.rule_key, c.cell_id, row_number() OVER (PARTITION BY p.rule_key
-            ORDER BY c.record_count > 50, abs(c.cost) DESC, c.usage_date, c.agent_id COLLATE "C", c.sku COLLATE "C",
-                h.user_id COLLATE "C") AS rank
-        FROM cost_pools p JOIN pool_cells h USING (pool_id) JOIN usage_cells c USING (cell_id)
-        WHERE p.retired_at IS NULL AND c.reallocation_id IS NULL AND {_IN}) ranked
-    WHERE rank <= {_CELLS_READ}
-"""  # noqa: S608 - made of constants only
 
 
 def rule_figures(connection: Connection, period: Period) -> list[RuleFigures]:
     """A page's figures for every rule version that divided cost which is borne or billed for the period."""
     asked = {"start": period.start, "end": period.end}
     days, payers = _days(connection, asked), _payers(connection, asked)
-    cells, counts = _cells(connection, asked)
-    records = _records(connection, asked)
+    cells = _cells(connection, asked)
+    read = [row.cell_id for rows in cells.values() for row in rows[:_CELLS_READ]]
+    records = records_of(connection, [cell_id for cell_id in read if cell_id is not None])
     rows = connection.execute(
         text("SELECT * FROM allocation_rules WHERE rule_key = ANY (:keys) ORDER BY rule_key"),
         {"keys": sorted(days)},
@@ -73,16 +67,15 @@ def rule_figures(connection: Connection, period: Period) -> list[RuleFigures]:
     return [
         RuleFigures(
             row.rule_key, row.rule_id, row.version, row.name, row.description, RuleType(row.rule_type),
-            tuple(_criteria(row)), period, settings().currency, _total(days[row.rule_key]),
-            tuple(days[row.rule_key]), tuple(payers[row.rule_key]), tuple(cells[row.rule_key]),
-            counts.get(row.rule_key, 0), tuple(first_records(records[row.rule_key])),
+            tuple(_criteria(row)), period, settings().currency, money.exact_sum(day.cost for day in days[row.rule_key]),
+            tuple(days[row.rule_key]), tuple(payers[row.rule_key]),
+            tuple(used_cell(cell) for cell in cells[row.rule_key]),
+            int(cells[row.rule_key][0].cell_count) if cells[row.rule_key] else 0,
+            tuple(first_records([one for cell in cells[row.rule_key][:_CELLS_READ]
+                                 for one in records.get(cell.cell_id, ())])),
         )
         for row in rows
     ]  # fmt: skip
-
-
-def _total(days: Sequence[DayCost]) -> Decimal:
-    return sum((day.cost for day in days), Decimal(0))
 
 
 def _criteria(row: Any) -> Iterator[tuple[str, str]]:
@@ -120,21 +113,8 @@ def _payers(connection: Connection, asked: dict[str, Any]) -> dict[int, list[Bor
     return found
 
 
-def _cells(
-    connection: Connection, asked: dict[str, Any]
-) -> tuple[dict[int, list[UsedCell]], dict[int, int]]:
-    found: dict[int, list[UsedCell]] = defaultdict(list)
-    counts: dict[int, int] = {}
+def _cells(connection: Connection, asked: dict[str, Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(text(_CELLS), asked):
-        found[row.rule_key].append(used_cell(row))
-        counts[row.rule_key] = int(row.cell_count)
-    return found, counts
-
-
-def _records(connection: Connection, asked: dict[str, Any]) -> dict[int, list[UsedRecord]]:
-    wanted = connection.execute(text(_READ), asked).all()
-    of_cell = records_of(connection, [row.cell_id for row in wanted])
-    found: dict[int, list[UsedRecord]] = defaultdict(list)
-    for row in wanted:
-        found[row.rule_key] += of_cell.get(row.cell_id, ())
+        found[row.rule_key].append(row)
     return found

@@ -42,7 +42,7 @@ _COUNTS = """p.retired_at IS NULL AND p.usage_date >= :since AND p.usage_date < 
 _PARTS = f"""
     SELECT a.team_id, a.user_id, c.agent_id, NULL AS rule_id, NULL AS rule_name, p.resource_type, p.usage_date, c.cost
     FROM cost_pools p JOIN allocations a USING (pool_id)
-    JOIN pool_cells h ON h.pool_id = p.pool_id AND h.user_id IS NOT DISTINCT FROM a.user_id
+    JOIN pool_cells h ON h.pool_id = p.pool_id AND coalesce(h.user_id, '') = coalesce(a.user_id, '')
     JOIN usage_cells c USING (cell_id)
     WHERE p.split_digest IS NULL AND {_COUNTS}
     UNION ALL
