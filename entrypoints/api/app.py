@@ -14,6 +14,7 @@ from entrypoints.api import (
     periods,
     reports,
     rules,
+    site,
     usage,
     usage_batches,
 )
@@ -49,6 +50,7 @@ def make_app() -> FastAPI:
     app.include_router(guide)
     app.include_router(health.routes)
     app.include_router(page.routes)
+    app.include_router(site.routes)
     app.add_middleware(Guarding)
     handle_errors(app)
     return app
