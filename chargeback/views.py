@@ -52,7 +52,7 @@ class LineView:
 
 @dataclass(frozen=True)
 class AnnexRow:
-    """What one user through one agent adds to a document, unrounded."""
+    """What one user through one agent adds to a document, unrounded; `is_shared`: as a part of shared cost."""
 
     user_id: str | None
     agent_id: str | None
@@ -60,6 +60,7 @@ class AnnexRow:
     unit: str
     quantity: Decimal
     cost: Decimal
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Processes that draw documents for another one: orders come in on their input, files go out.
 
-Owns both ends of that pipe, and how orders are shared out. It is started anew and not forked, for a fork of a process with threads
-(Prefect has some) can hang; and not by `multiprocessing`, which first runs the parent's main module
-again, Prefect and all.
+Owns both ends of that pipe, and how orders are shared out. A child is started anew and not forked, for a fork of a
+process with threads (Prefect has some) can hang; and not by `multiprocessing`, which first runs the parent's main
+module again, Prefect and all.
 """
 
 import pickle

@@ -64,8 +64,8 @@ class Edition:
         path = self._spool / name
         with self._store.explained(f"{self._folder}/{name}"):
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:  # fmt: skip
-                file.write(data)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         self._pieces.append(Piece(kind, subject, name, team_id, len(data), digest))
 
@@ -79,7 +79,7 @@ class Edition:
         with self._store.explained(named):
             _to_disk(self._spool)
             try:
-                os.rename(self._spool, self._store.path(named))
+                self._spool.rename(self._store.path(named))
             except OSError:
                 # It is there already, or something is in the way: then each file says what.
                 self._mend(named)

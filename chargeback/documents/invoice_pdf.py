@@ -22,7 +22,7 @@ def draw(invoice: InvoiceView, letterhead: Letterhead) -> bytes:
     Names are printed as they are, whatever their script; what has no shape is printed by its code.
     """
     running = Running(
-        title=f"{title(invoice)} {invoice.number}",
+        title=f"{title(invoice, letterhead.is_statement)} {invoice.number}",
         author=letterhead.name,
         subject=invoice.bill_to.name,
         watermark=watermark(invoice),

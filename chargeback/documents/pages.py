@@ -169,7 +169,7 @@ def invoice_page(invoice: InvoiceFigures, pdf: str, pages: frozenset[str]) -> by
         places=figures.shown_places(view.total, Decimal(0), view.currency),
         lineages={one.position: one for one in invoice.lineages},
         splits=splits,
-        shared=split_words.together(list(view.splits)),
+        shared=split_words.together(view.splits),
         most=MOST_LINES_EXPLAINED,
     )
 
@@ -207,7 +207,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "day": lambda day: day.isoformat() if isinstance(day, date) else day,
-        "amount": _amount,
+        "amount": lambda value: wording.short(Decimal(value)),
         "exact": lambda value: wording.exact(Decimal(value)),
         "instant": _instant,
         "largest": figures.largest,
@@ -235,12 +235,6 @@ def _environment() -> Environment:
         "exact_sum": exact_sum,
     }
     return environment
-
-
-def _amount(value: Decimal | int) -> str:
-    """A quantity for people: whole where it is, else with two decimals; beside it stands the exact one."""
-    number = Decimal(value)
-    return wording.exact(number) if wording.decimals(number) <= 2 else figures.rounded(number, 2)
 
 
 def _instant(at: datetime) -> str:

@@ -81,7 +81,7 @@ def link(href: str) -> str:
 
 @cache
 def own_styles() -> tuple[str, ...]:
-    """Ids of styles that the chart library would write into a page if they were not there: for maps, of which we have none.
+    """Ids of styles that the chart library would write into a page if they were not there: for maps, which we have not.
 
     An empty style of that name keeps them out, so that the policy against inline styles need not be loosened.
     """

@@ -1,5 +1,6 @@
 """How a shared cost was split, in words that a team lead understands; on paper and on pages."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from chargeback.documents.wording import exact, money
@@ -10,10 +11,18 @@ from models.enums import RuleType
 
 def split_sentence(split: SplitRow, currency: str, whose: str = "your") -> str:
     """One sentence: what was shared, among how many, by what, and this payer's part."""
-    shared, part = _shown(split.shared, currency), _shown(split.cost, currency)
-    return (
-        f"{split.rule_name}: {shared} {currency} {_how(split)}; {whose} part is {part} {currency}."
-    )
+    part = part_of(split, currency)
+    return f"{split_words(split, currency)}; {whose} part is {part} {currency}."
+
+
+def split_words(split: SplitRow, currency: str) -> str:
+    """What was shared, among how many, and by what."""
+    return f"{split.rule_name}: {_shown(split.shared, currency)} {currency} {_how(split)}"
+
+
+def part_of(split: SplitRow, currency: str) -> str:
+    """This payer's part as it is shown."""
+    return _shown(split.cost, currency)
 
 
 def _shown(amount: Decimal, currency: str) -> str:
@@ -44,7 +53,7 @@ def _percent(part: Decimal, whole: Decimal) -> str:
     return f"{exact(Decimal(round(hundredths)).scaleb(-2))}%"
 
 
-def together(splits: list[SplitRow]) -> list[SplitRow]:
+def together(splits: Iterable[SplitRow]) -> list[SplitRow]:
     """One row per rule version: what its lines say of different resource types is one shared cost to a reader."""
     found: dict[tuple[str, int], SplitRow] = {}
     for split in splits:

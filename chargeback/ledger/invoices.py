@@ -72,16 +72,17 @@ def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, lis
                 SELECT pool_id, cell_id, user_id, team_id FROM pool_cells
                 UNION ALL SELECT pool_id, cell_id, user_id, team_id FROM retired_pool_cells),
             parts AS (
-                SELECT invoice_id, user_id, NULL AS agent_id, resource_type, unit, quantity, cost
+                SELECT invoice_id, user_id, NULL AS agent_id, resource_type, unit, quantity, cost, is_divided
                 FROM claimed WHERE is_divided
                 UNION ALL
-                SELECT k.invoice_id, u.user_id, c.agent_id, k.resource_type, k.unit, c.quantity, c.cost
+                SELECT k.invoice_id, u.user_id, c.agent_id, k.resource_type, k.unit, c.quantity, c.cost, false
                 FROM claimed k JOIN used u ON u.pool_id = k.pool_id AND u.user_id IS NOT DISTINCT FROM k.user_id
                 JOIN usage_cells c USING (cell_id) WHERE NOT is_divided)
-            SELECT invoice_id, user_id, agent_id, resource_type, unit, sum(quantity) AS quantity, sum(cost) AS cost
-            FROM parts GROUP BY 1, 2, 3, 4, 5
+            SELECT invoice_id, user_id, agent_id, resource_type, unit, is_divided, sum(quantity) AS quantity,
+                sum(cost) AS cost
+            FROM parts GROUP BY 1, 2, 3, 4, 5, 6
             ORDER BY 1, user_id COLLATE "C" NULLS LAST, agent_id COLLATE "C" NULLS LAST,
-                resource_type COLLATE "C", unit COLLATE "C" """),
+                resource_type COLLATE "C", unit COLLATE "C", is_divided"""),
         ids,
     )
     found: dict[int, list[AnnexRow]] = {}
@@ -94,6 +95,7 @@ def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, lis
                 row.unit,
                 plain(row.quantity),
                 plain(row.cost),
+                row.is_divided,
             )
         )
     return found
@@ -115,8 +117,11 @@ def _splits(connection: Connection, ids: dict[str, list[int]]) -> dict[int, list
     for row in rows:
         weights = None if row.weight is None else plain(row.weights)
         found.setdefault(row.invoice_id, []).append(
-            SplitRow(row.position, row.rule_id, row.version, row.name, RuleType(row.rule_type), plain(row.shared),
-                     plain(row.cost), row.payers, None if row.weight is None else plain(row.weight), weights))  # fmt: skip
+            SplitRow(
+                row.position, row.rule_id, row.version, row.name, RuleType(row.rule_type), plain(row.shared),
+                plain(row.cost), row.payers, None if row.weight is None else plain(row.weight), weights,
+            )
+        )  # fmt: skip
     return found
 
 

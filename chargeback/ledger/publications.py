@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-
 _COLUMNS = "kind, subject, uri, bytes, sha256, team_id"
 
 

@@ -37,7 +37,8 @@ _USED = """
         WHERE a.usage_date >= :start AND a.usage_date < :end AND s.role = 'allocate'
           AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = a.cell_id))
     SELECT {column} AS subject, grouping(resource_type, agent_id, usage_date, sku, unit) AS grouped,
-        resource_type, agent_id, usage_date, sku, unit, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS records
+        resource_type, agent_id, usage_date, sku, unit, sum(cost) AS cost, sum(quantity) AS quantity,
+        sum(record_count) AS records
     FROM used WHERE {column} IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR {column} = ANY (:ids))
     GROUP BY {column}, GROUPING SETS ((), (resource_type), (agent_id), (usage_date), (sku), (resource_type, unit))
     ORDER BY subject, grouped, resource_type COLLATE "C", agent_id COLLATE "C" NULLS LAST, usage_date,

@@ -113,9 +113,12 @@ def payers(
     found = reports(connection, subject, period, ids)
     column = {"team": "team_id", "user": "user_id"}[subject]
     made_of = _made_of(connection, column, column, period, ids)
-    days, months = _days(connection, column, period, ids), _months(connection, f"a.{column}", column, period, ids)  # fmt: skip
+    days = _days(connection, column, period, ids)
+    months = _months(connection, f"a.{column}", column, period, ids)
     names = dict(connection.execute(text("SELECT user_id, name FROM users")).tuples().all())
-    teams = {payer_id: payer_id for payer_id in ids} if subject == "team" else _teams(connection, period, ids)  # fmt: skip
+    teams = (
+        _teams(connection, period, ids) if subject == "user" else dict(zip(ids, ids, strict=True))
+    )
     return [
         PayerFigures(
             report,
