@@ -78,12 +78,15 @@ class SourceCheck:
 
 @dataclass(frozen=True)
 class BudgetFigures:
-    """A team's budget of a month, what is spent of it, and what the month is expected to come to."""
+    """A team's budget of a month (None: it has none), what is spent, and what the month is expected to come to.
 
-    amount: Decimal
+    `as_of` is the first day that is not over; `forecast` is None where the month is, or where too little is known.
+    """
+
+    as_of: date
+    amount: Decimal | None
     spent: Decimal
     forecast: Decimal | None
-    method: str
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chargeback.documents import page_figures as figures
 from chargeback.documents import site_names, split_words, wording
 from chargeback.documents.invoice_words import title
-from chargeback.money import exact_sum
+from chargeback.money import EXACT, exact_sum
 from chargeback.periods import Period
-from chargeback.site_views import InvoiceFigures, MonthFigures, PayerFigures, RuleFigures
+from chargeback.site_views import (
+    BudgetFigures,
+    InvoiceFigures,
+    MonthFigures,
+    PayerFigures,
+    RuleFigures,
+)
 from chargeback.views import ReportView, SplitRow, UsageRow
 from models.enums import InvoiceStatus
 
@@ -127,9 +133,18 @@ def payer_page(payer: PayerFigures, pdfs: Mapping[str, str], pages: frozenset[st
         months=months,
         drivers=figures.drivers(payer.made_of),
         members=_members(report),
+        budget=payer.budget,
+        over=_over_budget(payer.budget),
         because=why(payer.made_of, report.currency, 2),
         **figures.comparison(report.total_cost, report.previous_total_cost),
     )
+
+
+def _over_budget(budget: BudgetFigures | None) -> Decimal:
+    """What was spent beyond the budget; below zero while there is some left."""
+    if budget is None or budget.amount is None:
+        return Decimal(0)
+    return EXACT.subtract(budget.spent, budget.amount)
 
 
 class Member(NamedTuple):

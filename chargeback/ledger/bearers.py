@@ -37,10 +37,16 @@ class RecordExplained:
     bearers: tuple[Bearer, ...]
 
 
+# By the cells that may hold them: asked for the record alone, the view would look at all cells there are.
 _REVISIONS = text("""
     SELECT cell_id, usage_id AS record_id, revision, external_id, source_id, usage_at, team_id, user_id, agent_id,
         account_id, resource_type, unit, quantity, cost, record_count, batch_id
-    FROM seen_records WHERE usage_id = CAST(:id AS uuid) ORDER BY revision
+    FROM seen_records WHERE cell_id = ANY (CAST(:cells AS bigint[])) AND usage_id = ANY (CAST(:ids AS uuid[]))
+    UNION ALL
+    SELECT NULL, usage_id, revision, external_id, source_id, usage_at, team_id, user_id, agent_id,
+        account_id, resource_type, unit, quantity, cost, record_count, NULL
+    FROM seen_open_records WHERE usage_id = ANY (CAST(:ids AS uuid[]))
+    ORDER BY record_id, revision
 """)
 
 
@@ -52,14 +58,8 @@ def find(connection: Connection, given: str, source: str | None = None) -> UUID:
     names = connection.execute(text("SELECT name FROM seen_sources ORDER BY name")).scalars()
     ids = {public_id("usage", name, given): name for name in names if source in (None, name)}
     own = _as_id(given)
-    asked = [str(one) for one in (*ids, *([own] if own else []))]
-    held = connection.execute(
-        text(
-            "SELECT DISTINCT usage_id FROM seen_records WHERE usage_id = ANY (CAST(:ids AS uuid[]))"
-        ),
-        {"ids": asked},
-    ).scalars()
-    found = sorted(held)
+    asked = [*ids, *([own] if own and own not in ids else [])]
+    found = sorted({row.record_id for row in _revisions(connection, asked)})
     if len(found) > 1:
         sources = ", ".join(ids.get(one, "the ledger itself") for one in found)
         raise Invalid(
@@ -68,7 +68,15 @@ def find(connection: Connection, given: str, source: str | None = None) -> UUID:
         )
     if not found:
         raise not_found(given)
-    return found[0]
+    return UUID(str(found[0]))
+
+
+def _revisions(connection: Connection, ids: Sequence[UUID]) -> Sequence[Any]:
+    written = [str(one) for one in ids]
+    cells = connection.execute(
+        text("SELECT cells_of_usage(CAST(:ids AS uuid[]))"), {"ids": written}
+    ).scalars()
+    return connection.execute(_REVISIONS, {"ids": written, "cells": list(cells)}).all()
 
 
 def not_found(given: str) -> NotFound:
@@ -88,7 +96,7 @@ def _as_id(given: str) -> UUID | None:
 
 def bearers(connection: Connection, usage_id: UUID) -> RecordExplained:
     """Who bears the record, revision by revision. Raises NotFound for a record that is not there."""
-    rows = connection.execute(_REVISIONS, {"id": str(usage_id)}).all()
+    rows = _revisions(connection, [usage_id])
     if not rows:
         raise not_found(str(usage_id))
     places = _places(connection, rows)

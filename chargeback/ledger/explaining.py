@@ -114,8 +114,8 @@ def _came_from(pools: Sequence[int], given: dict[int, list[Any]]) -> tuple[CameF
     )
 
 
-_SHARE = """s.allocation_id, s.usage_date, s.source, s.rule_id, s.rule_version, s.rule_type, s.kind, s.team_id, s.user_id,
-    s.resource_type, s.unit, s.cost, s.quantity, s.weight, s.pool_cost, s.remark"""
+_SHARE = """s.allocation_id, s.usage_date, s.source, s.rule_id, s.rule_version, s.rule_type, s.kind, s.team_id,
+    s.user_id, s.resource_type, s.unit, s.cost, s.quantity, s.weight, s.pool_cost, s.remark"""
 _OF_LINE = text(f"""
     SELECT {_SHARE} FROM line_allocations k JOIN seen_shares s USING (allocation_id)
     WHERE k.line_id = :line AND k.allocation_id > :after ORDER BY k.allocation_id LIMIT :most
@@ -130,7 +130,7 @@ _CLAIMED_BY = text("""
 def allocations(
     connection: Connection, invoice_id: int, position: int, after: int, most: int
 ) -> list[AllocationExplained]:
-    """The allocations that a line claims, or that a credit note's line takes back, after the one with the id `after`."""
+    """The allocations that a line claims, or a credit note's line takes back, after the one with the id `after`."""
     row = claiming(connection, invoice_id, position)
     rows = connection.execute(_OF_LINE, {"line": row.claiming_id, "after": after, "most": most})
     return [_allocation(one, row.is_credit) for one in rows]
@@ -161,7 +161,8 @@ def _allocation(
     return AllocationExplained(
         row.allocation_id, row.usage_date, row.source, row.rule_id, row.rule_version, row.rule_type, row.kind,
         row.team_id, row.user_id, row.resource_type, row.unit, signed(row.cost, is_credit),
-        signed(row.quantity, is_credit), None if row.weight is None else plain(row.weight), None if row.pool_cost is None else plain(row.pool_cost),
+        signed(row.quantity, is_credit), None if row.weight is None else plain(row.weight),
+        None if row.pool_cost is None else plain(row.pool_cost),
         row.remark, claimed,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ team's records. A page reads pools, cells and records only until it is full, so 
 the line bears.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from chargeback import money
 from chargeback.ledger.explaining import claiming, signed
 from chargeback.ledger.pool_shares import load_pools
 from chargeback.ledger.record_origins import Origin, origins_of
+from chargeback.ledger.record_pages import RecordPages
 from chargeback.ledger.usage_reading import Record, described
 from chargeback.lineage import borne
 
@@ -62,17 +63,6 @@ _CELLS = text("""
         SELECT * FROM unnest(CAST(:of_pools AS bigint[]), CAST(:of_users AS text[]))))
     ORDER BY pool_id, cell_id LIMIT :most
 """)
-_RECORDS = text("""
-    SELECT o.place, r.cell_id, r.usage_id AS record_id, r.revision, r.external_id, r.source_id, r.usage_at, r.team_id,
-        r.user_id, r.agent_id, r.account_id, r.resource_type, r.unit, r.quantity, r.cost
-    FROM seen_records r
-    JOIN unnest(CAST(:cells AS bigint[])) WITH ORDINALITY AS o (cell_id, place) ON o.cell_id = r.cell_id
-    WHERE r.cell_id = ANY (CAST(:cells AS bigint[]))
-      AND (o.place > 1 OR (r.usage_id, r.revision) > (CAST(:usage_id AS uuid), :revision))
-      AND (o.place, r.usage_id, r.revision) NOT IN (
-        SELECT * FROM unnest(CAST(:out_places AS bigint[]), CAST(:out_ids AS uuid[]), CAST(:out_revisions AS integer[])))
-    ORDER BY o.place, r.usage_id, r.revision LIMIT :most
-""")
 
 
 def records(
@@ -86,34 +76,41 @@ def records(
     pools = list(
         connection.execute(_POOLS, {"line": line.claiming_id, "pool_id": after.pool_id}).scalars()
     )
-    found: list[BorneRecord] = []
+    found: list[_Found] = []
     taken, size = 0, 1
     while taken < len(pools) and len(found) < most:
-        reading = _Reading(
-            connection, line.claiming_id, line.is_credit, pools[taken : taken + size]
-        )
+        reading = _Reading(connection, line.claiming_id, pools[taken : taken + size])
         found += reading.records(after, most - len(found))
         taken, size, after = taken + size, size * 2, Trail()
-    return found
+    told = described(connection, [one.row for one in found])
+    return [
+        BorneRecord(record, signed(one.borne, line.is_credit), one.trail)
+        for record, one in zip(told, found, strict=True)
+    ]
+
+
+class _Found(NamedTuple):
+    """A record's row, what the line bears of it, and where it was found."""
+
+    row: Any
+    borne: Decimal
+    trail: Trail
 
 
 class _Reading:
     """Some of a line's pools, being read."""
 
-    def __init__(
-        self, connection: Connection, line_id: int, is_credit: bool, pool_ids: Sequence[int]
-    ) -> None:
+    def __init__(self, connection: Connection, line_id: int, pool_ids: Sequence[int]) -> None:
         self._connection = connection
-        self._is_credit = is_credit
         self._pools = load_pools(connection, pool_ids)
         # A viewer does not see the earlier stages' pools that its team has no part of.
         self._pool_ids = [pool_id for pool_id in pool_ids if pool_id in self._pools]
         asked = {"line": line_id, "pools": list(self._pools)}
         self._claimed = set(connection.execute(_CLAIMED, asked).scalars())
 
-    def records(self, after: Trail, most: int) -> list[BorneRecord]:
+    def records(self, after: Trail, most: int) -> list[_Found]:
         """The records of these pools' cells; cells are read on until there are enough, or no more."""
-        found: list[BorneRecord] = []
+        found: list[_Found] = []
         values = self._of_whom() | {"pools": self._pool_ids}
         size = most
         while len(found) < most:
@@ -150,39 +147,24 @@ class _Reading:
             for share in self._pools[pool_id].shares
         )
 
-    def _of_cells(self, cells: Sequence[Any], after: Trail, most: int) -> Iterator[BorneRecord]:
-        if not cells:
-            return
+    def _of_cells(self, cells: Sequence[Any], after: Trail, most: int) -> list[_Found]:
+        """The first records of these cells, in their order."""
         origins = origins_of(self._connection, [cell.cell_id for cell in cells])
-        is_same = (cells[0].pool_id, cells[0].cell_id) == (after.pool_id, after.cell_id)
-        start = after if is_same else Trail()
-        rows = self._connection.execute(
-            _RECORDS,
-            {
-                "cells": [origins[cell.cell_id].cell_id for cell in cells],
-                "usage_id": str(start.usage_id),
-                "revision": start.revision,
-                "most": most,
-                **_left_out([origins[cell.cell_id] for cell in cells]),
-            },
-        ).all()
-        for row, record in zip(rows, described(self._connection, rows), strict=True):
-            cell = cells[row.place - 1]
-            trail = Trail(cell.pool_id, cell.cell_id, record.record_id, record.revision)
-            yield BorneRecord(record, self._borne(record, cell, origins[cell.cell_id]), trail)
+        standing = [(cell, origins[cell.cell_id]) for cell in cells]
+        is_same = (cells[0].pool_id, cells[0].cell_id) == after[:2] if cells else False
+        pages = RecordPages(standing, (after.usage_id, after.revision) if is_same else None)
+        found: list[_Found] = []
+        while len(found) < most and (page := pages.following(most - len(found))):
+            rows = self._connection.execute(page.statement, page.values).all()
+            pages.had(page, len(rows))
+            held = {origin.cell_id: (cell, origin) for cell, origin in page.cells}
+            for row in rows:
+                cell, origin = held[row.cell_id]
+                trail = Trail(cell.pool_id, cell.cell_id, row.record_id, row.revision)
+                found.append(_Found(row, self._borne(row.cost, cell, origin), trail))
+        return found
 
-    def _borne(self, record: Record, cell: Any, origin: Origin) -> Decimal:
-        cost = -money.units(record.cost) if origin.is_taken_back else money.units(record.cost)
-        parts = borne(cost, cell.pool_id, cell.user_id, self._pools)
-        units = sum(part for allocation_id, part in parts.items() if allocation_id in self._claimed)
-        return signed(money.amount(units), self._is_credit)
-
-
-def _left_out(origins: Sequence[Origin]) -> dict[str, list[Any]]:
-    """What each cell, by its place, does not stand for of its origin's records."""
-    found = [(place, *one) for place, origin in enumerate(origins, 1) for one in origin.left_out]
-    return {
-        "out_places": [place for place, _, _ in found],
-        "out_ids": [str(usage_id) for _, usage_id, _ in found],
-        "out_revisions": [revision for _, _, revision in found],
-    }
+    def _borne(self, cost: Decimal, cell: Any, origin: Origin) -> Decimal:
+        units = -money.units(cost) if origin.is_taken_back else money.units(cost)
+        parts = borne(units, cell.pool_id, cell.user_id, self._pools)
+        return money.amount(sum(part for one, part in parts.items() if one in self._claimed))

@@ -28,18 +28,25 @@ _RECORDS = text("""
 """)
 
 
+_COUNTS = text("""
+    SELECT cell_id, abs(record_count) FROM usage_cells WHERE cell_id = ANY (CAST(:cells AS bigint[]))
+""")
+
+
 @dataclass(frozen=True)
 class Origin:
-    """The cell whose records a cell stands for; `left_out` had been taken back before they could be moved."""
+    """The cell whose records a cell stands for, and how many; `left_out` had been taken back before it was moved."""
 
     cell_id: int
+    records: int
     is_taken_back: bool = False
     left_out: frozenset[tuple[UUID, int]] = frozenset()
 
 
 def origins_of(connection: Connection, cell_ids: Collection[int]) -> dict[int, Origin]:
     """The origin of each cell; of one that no reallocation booked it is the cell itself."""
-    found = {cell_id: Origin(cell_id) for cell_id in cell_ids}
+    counts = connection.execute(_COUNTS, {"cells": list(cell_ids)}).tuples()
+    found = {cell_id: Origin(cell_id, count) for cell_id, count in counts}
     moved = connection.execute(_MOVED, {"cells": list(cell_ids)}).all()
     if not moved:
         return found
@@ -58,5 +65,6 @@ def origins_of(connection: Connection, cell_ids: Collection[int]) -> dict[int, O
                 if cell.reverses_cell_id in steps and cell.batch_id < row.moved_by
                 for one in reversals.get(cell.cell_id, ())
             )
-            found[row.moved_id] = Origin(row.cell_id, row.is_taken_back, left_out)
+            count = found[row.moved_id].records
+            found[row.moved_id] = Origin(row.cell_id, count, row.is_taken_back, left_out)
     return found

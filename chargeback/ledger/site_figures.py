@@ -6,13 +6,14 @@ so that every page is of the same moment.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.ledger.budgets import standings
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.reports import Subject, reports
@@ -20,6 +21,7 @@ from chargeback.ledger.unattributed import unattributed
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.site_views import (
+    BudgetFigures,
     DayCost,
     MadeOf,
     MonthCost,
@@ -78,6 +80,7 @@ _SOURCES = f"""
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN usage_sources s USING (source_id)
     WHERE {_COUNTS} GROUP BY s.name ORDER BY s.name COLLATE "C"
 """.format(column="team_id")  # noqa: S608 - made of constants only
+_LAST_DAY = text("SELECT max(usage_date) FROM cost_pools WHERE retired_at IS NULL AND usage_date < :end")  # fmt: skip
 _TEAMS_OF_USERS = """
     SELECT user_id, CASE WHEN min(coalesce(team_id, '')) = max(coalesce(team_id, '')) THEN min(team_id) END AS team_id
     FROM (SELECT user_id, team_id FROM allocations
@@ -115,6 +118,7 @@ def payers(
     made_of = _made_of(connection, column, column, period, ids)
     days = _days(connection, column, period, ids)
     months = _months(connection, f"a.{column}", column, period, ids)
+    budgets = _budgets(connection, period, ids) if subject == "team" else {}
     names = dict(connection.execute(text("SELECT user_id, name FROM users")).tuples().all())
     teams = (
         _teams(connection, period, ids) if subject == "user" else dict(zip(ids, ids, strict=True))
@@ -127,9 +131,29 @@ def payers(
             tuple(days[report.subject_id]),
             tuple(months[report.subject_id]),
             {one: names.get(one, one) for share in report.allocations if (one := share.user_id)},
+            budgets.get(report.subject_id),
         )
         for report in found
     ]
+
+
+def _budgets(
+    connection: Connection, period: Period, ids: Sequence[str]
+) -> dict[str, BudgetFigures]:
+    """Where the teams stand in a calendar month, seen from the first day of which nothing is booked yet.
+
+    So a page says the same whenever it is written again; budgets are of months, other periods have none.
+    """
+    if period != Period.month_of(period.start):
+        return {}
+    last = connection.execute(_LAST_DAY, {"end": period.end}).scalar()
+    as_of = period.start if last is None else max(period.start, last + timedelta(1))
+    is_over = as_of >= period.end
+    return {
+        one.team_id: BudgetFigures(one.as_of, one.amount, one.spent, None if is_over else one.forecast)
+        for one in standings(connection, period, min(as_of, period.end), ids)
+        if one.amount is not None or not is_over
+    }  # fmt: skip
 
 
 def _asked(period: Period, since: date, ids: Sequence[str] | None) -> dict[str, Any]:

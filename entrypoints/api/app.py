@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from entrypoints.api import (
     access_audit,
     allocations,
+    explanations,
     health,
     invoices,
     page,
@@ -24,7 +25,9 @@ from entrypoints.api.threads import bound_threads
 from entrypoints.api.wire import ROOT
 from entrypoints.api.writer import Writer
 
-SUBJECTS = (usage, usage_batches, rules, allocations, invoices, reports, periods, access_audit)
+SUBJECTS = (
+    usage, usage_batches, rules, allocations, invoices, explanations, reports, periods, access_audit,
+)  # fmt: skip
 VERSION = "1"
 DESCRIPTION = (
     "Charges what AI agents, data platforms and clouds cost back to the teams and users who caused it. "

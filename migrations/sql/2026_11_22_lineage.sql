@@ -89,3 +89,15 @@ FROM (SELECT pool_id, allocation_id, true AS is_now FROM pool_allocations
 WHERE current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true);
 
 GRANT SELECT ON seen_shares, seen_weights, seen_taken TO chargeback_app, chargeback_viewer;
+
+-- The cells that may hold a record, whoever asks: whether they may see it is said by the views.
+CREATE FUNCTION cells_of_usage(uuid[]) RETURNS SETOF bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT c.cell_id FROM usage_records r JOIN usage_cells c ON c.batch_id = r.batch_id
+        AND c.usage_date = r.usage_date AND c.resource_type = r.resource_type AND c.unit = r.unit
+        AND coalesce(c.agent_id, '') = coalesce(r.agent_id, '') AND coalesce(c.user_id, '') = coalesce(r.user_id, '')
+        AND coalesce(c.team_id, '') = coalesce(r.team_id, '')
+    WHERE r.usage_id = ANY ($1)
+$$;
+REVOKE EXECUTE ON FUNCTION cells_of_usage(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cells_of_usage(uuid[]) TO chargeback_app, chargeback_viewer;

@@ -16,7 +16,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 def upgrade() -> None:
     """Add the views that explain lines, then the budgets."""
-    for part in ("lineage",):
+    for part in ("lineage", "budgets"):
         run_script(op.get_bind(), SQL / f"2026_11_22_{part}.sql")
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 
@@ -20,6 +21,7 @@ from chargeback.documents.pages import (
     rule_page,
     shelf,
 )
+from chargeback.site_views import BudgetFigures
 from chargeback.views import UsageRow
 from tests.documents.samples import (
     HOSTILE_NAMES,
@@ -122,6 +124,18 @@ def test_nothing_before_is_no_percentage() -> None:
     shown = Page(payer_page(make_payer(report, made_of=made_of), {}, NONE)).shown
     assert "+25.0000" in shown
     assert "(+" not in shown
+
+
+def test_a_budget_says_what_is_spent_what_is_left_and_what_is_expected() -> None:
+    open_month = BudgetFigures(date(2026, 10, 21), Decimal(40), Decimal(25), Decimal("38.75"))
+    shown = Page(payer_page(make_payer(budget=open_month), {}, NONE)).shown
+    assert "62.5% spent 25.00 of 40.00, 15.00 left" in shown
+    assert "38.75 96.9% of the budget, seen from 21 October 2026" in shown
+    assert "median of its weekday" in shown
+    over = BudgetFigures(date(2026, 11, 1), Decimal(20), Decimal(25), None)
+    shown = Page(payer_page(make_payer(budget=over), {}, NONE)).shown
+    assert "125.0% spent 25.00 of 20.00, 5.00 over" in shown
+    assert "Expected" not in shown
 
 
 def test_an_empty_month_says_so() -> None:

@@ -16,8 +16,9 @@ from tests.conftest import Ledger
 from tests.ledger.books import SOURCE, Books
 
 D = Decimal
-GPU = {"rule_id": "gpu", "rule_type": "fixed_split", "split_percentages": {"red": "33.33", "tan": "33.33", "sky": "33.34"},
-       "match": {"resource_types": ["gpu"]}, "allocation_metadata": {"entity_type": "team"}}  # fmt: skip
+GPU = {"rule_id": "gpu", "rule_type": "fixed_split", "match": {"resource_types": ["gpu"]},
+       "split_percentages": {"red": "33.33", "tan": "33.33", "sky": "33.34"},
+       "allocation_metadata": {"entity_type": "team"}}  # fmt: skip
 
 
 @pytest.fixture
@@ -105,7 +106,8 @@ def test_what_a_later_stage_passes_on_is_followed_through_both_stages(books: Boo
     books.rule({"rule_id": "gpu", "rule_type": "fixed_split", "split_percentages": {"platform": 60, "red": 40},
                 "match": {"resource_types": ["gpu"]}, "allocation_metadata": {"entity_type": "team"}})  # fmt: skip
     books.rule({"rule_id": "platform-on", "rule_type": "fixed_split", "stage": 2, "team_id": "platform",
-                "split_percentages": {"red": 25, "tan": 75}, "allocation_metadata": {"entity_type": "team"}})  # fmt: skip
+                "split_percentages": {"red": 25, "tan": 75},
+                "allocation_metadata": {"entity_type": "team"}})  # fmt: skip
     books.use("x", "ana", "10", resource_type="gpu").use("platform", "ops", "4")
     red, tan = books.bill()
 

@@ -75,6 +75,10 @@ def asked(route: str, of: Things, unique: str) -> Asked:
         "GET /invoices": Asked("GET", "/invoices", {"team_id": of.team}, missing=200),
         "GET /invoices/{invoice_id}": Asked("GET", invoice),
         "GET /invoices/{invoice_id}/pdf": Asked("GET", f"{invoice}/pdf"),
+        "GET /invoices/{invoice_id}/lines/{position}": Asked("GET", f"{invoice}/lines/1"),
+        "GET /invoices/{invoice_id}/lines/{position}/allocations": Asked("GET", f"{invoice}/lines/1/allocations"),
+        "GET /invoices/{invoice_id}/lines/{position}/usage": Asked("GET", f"{invoice}/lines/1/usage"),
+        "GET /usage/{usage_id:path}/bearers": Asked("GET", f"/usage/{of.usage}/bearers"),
         "PUT /invoices/{invoice_id}/status": Asked("PUT", f"{invoice}/status", None, {"status": "sent"}),
         "GET /reports/team/{team_id:path}": Asked("GET", f"/reports/team/{of.team}", DAYS),
         "GET /reports/user/{user_id:path}": Asked("GET", f"/reports/user/{of.user}", DAYS),
@@ -273,7 +277,7 @@ def test_a_users_report_is_to_a_viewer_what_concerns_its_team(client: httpx.Clie
 def test_every_route_declares_one_policy_and_is_in_the_matrix() -> None:
     assert len(ALL) >= 22
     assert [name for name, route in ALL.items() if len(policies(route)) != 1] == []
-    its = Things("red", "ana", "i", "r")
+    its = Things("red", "ana", "i", "r", "u")
     assert {asked(name, its, "u").method for name in GUARDED} == {"GET", "POST", "PUT", "DELETE"}
 
 
