@@ -40,7 +40,7 @@ def publish_reports(period: str) -> dict[str, Any]:
     shared = _shared_files(store)
     with Edition(store, folder_of(site_names.SITE, asked)) as edition:
         with snapshot() as connection, progress("reports") as show:
-            site = _Site(connection, asked)
+            site = Site(connection, asked)
             for at, file in enumerate(site_drawing.draw_many(site.orders(), _processes()), 1):
                 edition.add(*file)
                 if at % 500 == 0:
@@ -60,7 +60,7 @@ def publish_reports(period: str) -> dict[str, Any]:
     }
 
 
-class _Site:
+class Site:
     """The pages of a period: which there are, and their orders in the order they are drawn."""
 
     def __init__(self, connection: Connection, period: Period) -> None:

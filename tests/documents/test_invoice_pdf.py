@@ -89,7 +89,9 @@ def test_what_is_to_be_paid_says_where_and_by_which_reference() -> None:
         pages = PdfReader(io.BytesIO(draw(invoice, known))).pages
         return squeezed("".join(page.extract_text() for page in pages))
 
-    asked = squeezed("Please pay to Example Bank, IBAN XX00 0000, and give the reference INV-20261101-0001.")  # fmt: skip
+    asked = squeezed(
+        "Please pay to Example Bank, IBAN XX00 0000, and give the reference INV-20261101-0001."
+    )
     assert asked in told(make_invoice())
     for status in (InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.CANCELLED):
         assert "ExampleBank" not in told(make_invoice(status=status))
