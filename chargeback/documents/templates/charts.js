@@ -76,12 +76,4 @@ function everyFew(rows, step) {
 const all = () => document.querySelectorAll(".chart").forEach(draw);
 all();
 dark.addEventListener("change", all);
-addEventListener("beforeprint", all);
-addEventListener("hashchange", unfold);
-unfold();
-
-// A link to a folded part opens it.
-function unfold() {
-  const part = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (part instanceof HTMLDetailsElement) { part.open = true; part.scrollIntoView(); }
-}
+matchMedia("print").addEventListener("change", all);
