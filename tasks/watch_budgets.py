@@ -1,5 +1,6 @@
 """Hold what teams spent against their budgets, and tell Prefect of thresholds passed."""
 
+import logging
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,13 +9,17 @@ from prefect.client.orchestration import get_client
 from prefect.events import Event
 from prefect.exceptions import PrefectException
 
+from chargeback.documents.wording import percent
 from chargeback.errors import Unavailable
 from chargeback.ledger import budgets
-from chargeback.ledger.budgets import Alert
+from chargeback.ledger.budgets import Alert, BudgetStanding
 from chargeback.ledger.database import transaction
 from chargeback.ledger.invoices import plain
+from chargeback.money import ZERO, written
 from chargeback.periods import Period
 from tasks.steps import step
+
+log = logging.getLogger("chargeback.tasks")
 
 EVENT = "chargeback.budget.threshold"
 WATCHER = "chargeback"
@@ -28,11 +33,11 @@ def watch_budgets(as_of: date) -> dict[str, Any]:
     Raises Unavailable where Prefect did not hear; what waits is told by the next try.
     """
     month = Period.month_of(as_of)
+    before = Period.month_of(month.start - timedelta(1))
     with transaction() as connection:
-        noticed = sum(
-            budgets.notice(connection, budgets.standings(connection, one, as_of), WATCHER)
-            for one in (Period.month_of(month.start - timedelta(1)), month)
-        )
+        noticed = budgets.notice(connection, budgets.standings(connection, before, as_of), WATCHER)
+        standing = budgets.standings(connection, month, as_of)
+        noticed += budgets.notice(connection, standing, WATCHER)
         waiting = budgets.untold(connection)
     told = [_tell(alert_id) for alert_id in waiting]
     if None in told:
@@ -40,7 +45,27 @@ def watch_budgets(as_of: date) -> dict[str, Any]:
             "events_wait",
             f"{told.count(None)} budget events could not be sent; run this again when Prefect answers",
         )
-    return {"noticed": noticed, "told": sum(map(bool, told))}
+    over = [_row(one) for one in standing if _is_worth_telling(one)]
+    return {"noticed": noticed, "told": sum(map(bool, told)), "over": over}
+
+
+def _is_worth_telling(one: BudgetStanding) -> bool:
+    """Whether a budget is passed in part, or will be passed whole."""
+    if one.amount is None:
+        return False
+    return bool(one.passed) or (one.forecast is not None and one.forecast > one.amount)
+
+
+def _row(one: BudgetStanding) -> dict[str, str]:
+    assert one.amount is not None, "only budgets are told of"
+    return {
+        "team": one.team_id,
+        f"budget ({one.currency})": written(one.amount),
+        "spent": written(one.spent),
+        "of it": percent(one.spent_share or ZERO),
+        "forecast": "" if one.forecast is None else written(one.forecast),
+        "will be": percent(one.forecast_share or ZERO),
+    }
 
 
 def _tell(alert_id: int) -> bool | None:
@@ -51,7 +76,10 @@ def _tell(alert_id: int) -> bool | None:
             return False
         try:
             send_event(event_of(alert))
-        except (HTTPError, PrefectException, OSError):
+        except (HTTPError, PrefectException, OSError) as failure:
+            log.warning(
+                "budget.untold team=%s month=%s reason=%r", alert.team_id, alert.month, failure
+            )
             budgets.note_attempt(connection, alert_id, is_told=False)
             return None
         budgets.note_attempt(connection, alert_id, is_told=True)

@@ -61,6 +61,11 @@ class Caller(NamedTuple):
     token_id: int | None = None
 
     @property
+    def keeper(self) -> str:
+        """To whom its Idempotency-Keys belong: others may use the same ones for other things."""
+        return str(self.token_id or self.actor)
+
+    @property
     def is_viewer(self) -> bool:
         """Whether it sees one team only."""
         return self.role is Role.VIEWER
@@ -230,14 +235,14 @@ def once(call: Call, work: Callable[[Connection], Answer]) -> Answer:
     with books(call.caller) as connection:
         if call.key is None:
             return work(connection)
-        holder = str(call.caller.token_id or call.caller.actor)
-        kept = idempotency.begin(connection, holder, call.key, call.digest)
+        keeper = call.caller.keeper
+        kept = idempotency.begin(connection, keeper, call.key, call.digest)
         if kept is not None:
             return Answer(kept.status, exact_json.loads(kept.content.encode()))
         answer = work(connection)
         content = exact_json.dumps(answer.content).decode()
         idempotency.finish(
-            connection, holder, call.key, idempotency.KeptAnswer(answer.status, content)
+            connection, keeper, call.key, idempotency.KeptAnswer(answer.status, content)
         )
         return answer
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from chargeback.ledger.database import snapshot
+from chargeback.ledger import payers
+from chargeback.ledger.database import snapshot, transaction
+from chargeback.payers_file import read
 from tests.faults.killed_stack import Round
 from tests.faults.month import PERIOD
 from tests.flows.deployed import Deployed, wait_for
@@ -153,6 +155,67 @@ def test_a_month_tells_what_came_of_it_and_emits_its_events(
     round_.assert_whole(round_.facts())
 
 
+DRAFT = """
+rules:
+  - {rule_id: everything, rule_type: equal_split, entity_ids: [team-search, team-new], priority: 1,
+     allocation_metadata: {entity_type: team}}
+"""
+
+
+def test_draft_rules_are_tried_and_nothing_of_them_stays(deployed: Deployed, round_: Round) -> None:
+    billed = deployed.start("monthly-billing", MONTH, round_)
+    assert deployed.ended(billed)["type"] == "COMPLETED"
+    before = round_.facts()
+    replayed = deployed.start("what-if", {"period": PERIOD}, round_)
+    assert deployed.ended(replayed)["message"] == "0 USD would move"
+    assert f"nothing of {PERIOD} would move" in deployed.page(replayed, "what-if")
+    run = deployed.start("what-if", {"period": PERIOD, "draft": DRAFT}, round_)
+    assert deployed.ended(run)["type"] == "COMPLETED"
+    page = deployed.page(run, "what-if")
+    print(page)
+    assert "all differences together are 0" in page
+    assert "| team-new | 0 |" in page
+    assert "| everything |" in page
+    assert round_.facts() == before
+    wrong = deployed.start("what-if", {"period": PERIOD, "draft": "rules: [{rule_id: x}]"}, round_)
+    assert deployed.ended(wrong)["type"] == "FAILED"
+    assert round_.facts() == before
+
+
+def test_a_budget_that_is_passed_is_told_once(deployed: Deployed, round_: Round) -> None:
+    this_month = datetime.now(UTC).date().replace(day=1)
+    pool = f"""
+        WITH pool AS (
+            INSERT INTO cost_pools (usage_date, source_id, rule_key, resource_type, unit, generation, cost, quantity,
+                record_count)
+            VALUES ('{this_month}', 1, 1, 'query', 'query', 1, 90, 1, 0) RETURNING pool_id)
+        INSERT INTO allocations (pool_id, usage_date, team_id, cost, quantity)
+        SELECT pool_id, '{this_month}', 'team-search', 90, 1 FROM pool"""
+    with transaction(round_.url) as connection:
+        connection.execute(
+            text("INSERT INTO budgets (team_id, amount) VALUES ('team-search', 100)")
+        )
+        connection.execute(text(pool))
+    runs = [deployed.start("cost-allocation", {}, round_) for _ in range(2)]
+    assert [deployed.ended(run)["type"] for run in runs] == ["COMPLETED", "COMPLETED"]
+
+    def told() -> list[int]:
+        return sorted(
+            int(event["payload"]["threshold_percent"])
+            for event in deployed.events("chargeback.budget.threshold")
+            if event["resource"]["prefect.resource.name"] == "team-search"
+        )
+
+    wait_for(lambda: len(told()) >= 2)
+    assert told() == [50, 80]
+    assert rows(
+        round_, "SELECT threshold FROM budget_alerts WHERE told_at IS NOT NULL ORDER BY 1"
+    ) == [(50,), (80,)]
+    pages = [deployed.page(run, "cost-allocation") for run in runs]
+    print(pages[0])
+    assert sum("2 thresholds of budgets were passed" in page for page in pages) == 1
+
+
 def test_a_sync_that_fails_keeps_the_month_from_being_issued(
     deployed: Deployed, round_: Round
 ) -> None:
@@ -212,6 +275,34 @@ def test_rejected_drafts_stay_drafts_and_the_run_says_who_said_no(
     assert (ended["type"], ended["name"]) == ("COMPLETED", "NeedsAPerson")
     assert "prefect:Ana rejected the drafts of 2026-10: wrong rates" in ended["message"]
     assert set(statuses(round_)) == {"draft"}
+
+
+def test_billed_cost_is_shared_anew_through_the_form_once_looked_at(
+    deployed: Deployed, round_: Round
+) -> None:
+    """All of October's usage of agent-etl turns out to be Search's, after everybody was billed."""
+    assert deployed.ended(deployed.start("monthly-billing", MONTH, round_))["type"] == "COMPLETED"
+    (before,) = rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'")
+    (of_agent,) = rows(
+        round_,
+        "SELECT sum(cost) FROM usage_records WHERE agent_id = 'agent-etl' AND team_id IS NULL",
+    )
+    owners = read("{owners: {agent: {agent-etl: [{team: team-search}]}}}", "owners.yaml")
+    with transaction(round_.url) as connection:
+        payers.import_file(connection, owners, "tester")
+    asked = {"period": PERIOD, "reason": "agent-etl is Search's"}
+    shown = deployed.start("reallocation", asked, round_)
+    assert deployed.ended(shown)["message"].endswith("would move")
+    assert rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'") == [before]
+    assert "team-search" in deployed.page(shown, "reallocation-shares")
+    moved = deployed.start("reallocation", {**asked, "only_show": False}, round_)
+    assert deployed.ended(moved)["message"].endswith("moved")
+    after = rows(round_, "SELECT sum(cost) FROM allocations WHERE team_id = 'team-etl'")
+    assert after == [(before[0] - of_agent[0],)]
+    books = round_.facts()
+    deployed.retry(moved)
+    assert deployed.ended(moved)["type"] == "COMPLETED"
+    round_.assert_whole(books)
 
 
 def test_a_schedule_set_a_minute_ahead_fires_and_bills(
