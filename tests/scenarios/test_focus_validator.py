@@ -46,7 +46,14 @@ def validated(file: Path) -> str:
         "import focus_validator, pathlib; print(pathlib.Path(focus_validator.__file__).parents[1])"
     )
     home = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout
-    command = [VALIDATOR, "--data-file", file, "--validate-version", "1.2.0.1", "--block-download"]
+    command = [
+        VALIDATOR,
+        "--data-file",
+        str(file),
+        "--validate-version",
+        "1.2.0.1",
+        "--block-download",
+    ]
     done = subprocess.run(
         command, cwd=home.strip(), check=False, capture_output=True, text=True, timeout=250
     )
