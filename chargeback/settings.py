@@ -91,6 +91,13 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    document_form: Literal["invoice", "statement"] = Field(
+        "invoice",
+        description="What documents are: invoices to be paid, or internal statements of what is booked.",
+    )
+    payment_details: str = Field(
+        "", description="Where invoices are paid, printed on them; lines separated by `|`."
+    )
     drift_percent: Decimal = Field(
         Decimal(1),
         ge=0,

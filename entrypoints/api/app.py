@@ -15,6 +15,7 @@ from entrypoints.api import (
     periods,
     reports,
     rules,
+    site_files,
     usage,
     usage_batches,
 )
@@ -52,6 +53,7 @@ def make_app() -> FastAPI:
     app.include_router(guide)
     app.include_router(health.routes)
     app.include_router(page.routes)
+    app.include_router(site_files.routes)
     app.add_middleware(Guarding)
     handle_errors(app)
     return app

@@ -33,7 +33,7 @@ VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoi
            *VIEWS)  # fmt: skip
 # Rows that name no team: whose they are is said by rows that do.
 BESIDE = ("usage_cells", "cost_pools", "line_allocations", "documents", "seen_notes", "seen_users",
-          "seen_passed_on", "seen_taken", "seen_weights")  # fmt: skip
+          "seen_passed_on", "seen_splits", "seen_taken", "seen_weights")  # fmt: skip
 # Of the installation, not of a team.
 SHARED = ("seen_sources", "ledger_settings")
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)

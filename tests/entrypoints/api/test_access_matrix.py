@@ -16,9 +16,12 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 
 from chargeback import rules
-from chargeback.ledger import rulebook, tokens
+from chargeback.documents.file_store import FileStore
+from chargeback.ledger import publications, rulebook, tokens
 from chargeback.ledger.database import transaction
-from entrypoints.api.access import ALLOWED, Needs, Policy, Reader
+from chargeback.ledger.publications import Publication
+from chargeback.settings import settings
+from entrypoints.api.access import ALLOWED, SITE, Needs, Policy, Reader
 from entrypoints.api.app import make_app
 from models.enums import TokenRole as Role
 from tests.conftest import Ledger
@@ -81,7 +84,29 @@ def asked(route: str, of: Things, unique: str) -> Asked:
         "GET /reports/user/{user_id:path}": Asked("GET", f"/reports/user/{of.user}", DAYS),
         "GET /periods/{period}/reconciliation": Asked("GET", "/periods/2026-10/reconciliation", missing=200),
         "GET /audit": Asked("GET", "/audit", {"subject_id": of.team}, missing=200),
+        "GET /site": Asked("GET", "/site", there=307, missing=307),
+        "GET /site/{uri:path}": Asked("GET", f"/site/{file_of(of.team)}"),
     }[route]  # fmt: skip
+
+
+def file_of(team: str) -> str:
+    """Where the team's page lies."""
+    return f"reports/2026-10/0a1b2c3d/teams/{team}.html"
+
+
+def publish_files() -> None:
+    """A page of red and one of tan, and one that is nobody's alone."""
+    store, published = FileStore(settings().files), []
+    for team, uri in (
+        ("red", file_of("red")),
+        ("tan", file_of("tan")),
+        (None, "reports/2026-10/0a1b2c3d/index.html"),
+    ):
+        placed = store.publish(uri, b"<p>page")
+        kind, about = ("report", f"team {team} 2026-10") if team else ("overview", "2026-10")
+        published.append(Publication(kind, about, uri, placed.bytes, placed.sha256, team))
+    with transaction() as connection:
+        publications.keep(connection, published)
 
 
 def routes_of(router: Any) -> Iterator[APIRoute]:
@@ -141,6 +166,7 @@ class Callers:
 @pytest.fixture
 def client(two_teams: Ledger) -> Iterator[httpx.Client]:
     """A client of a running server over the story's ledger."""
+    publish_files()
     with (
         served(make_app()) as address,
         httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
@@ -152,9 +178,8 @@ def send(client: httpx.Client, what: Asked, headers: dict[str, str]) -> httpx.Re
     content = {"json": what.body} if isinstance(what.body, dict) else {"content": what.body}
     if isinstance(what.body, str):
         headers = {**headers, "Content-Type": what.media}
-    return client.request(
-        what.method, ROOT + what.path, params=what.params, headers=headers, **content
-    )
+    path = what.path if what.path.startswith(SITE) else ROOT + what.path
+    return client.request(what.method, path, params=what.params, headers=headers, **content)
 
 
 def expected(policy: Policy, caller: str, of: str, what: Asked) -> int:
