@@ -9,7 +9,6 @@ from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import bearers, explaining, issuing, line_usage, record_pages
 from chargeback.ledger.bearers import RecordExplained
 from chargeback.ledger.database import snapshot
-from chargeback.ledger.first_usage import FirstUsage, first_records
 from chargeback.ledger.line_usage import BorneRecord, Trail
 from chargeback.lineage import LineExplained
 from tests.conftest import Ledger
@@ -54,12 +53,6 @@ def borne_by(usage_id: str, source: str | None = None) -> RecordExplained:
 
 def lines_of(usage_id: str) -> list[tuple[str | None, int | None, Decimal]]:
     return [(one.number, one.position, one.cost) for one in borne_by(usage_id).bearers]
-
-
-def first(*numbers: str, most: int = 50) -> list[FirstUsage]:
-    with snapshot() as connection:
-        ids = [issuing.find(connection, number) for number in numbers]
-        return first_records(connection, ids, most)
 
 
 def test_a_line_of_direct_cost_is_explained_down_to_its_records_and_back(books: Books) -> None:
@@ -310,23 +303,6 @@ def test_every_line_bears_what_its_records_bring_and_every_record_is_borne_whole
             "1E-16"
         )
     assert len(by_line) >= 8
-
-
-def test_first_records_of_many_documents_are_what_each_page_begins_with(books: Books) -> None:
-    books.rule(GPU)
-    for n in range(6):
-        books.use("red", "ana", "1", f"2026-10-{n + 1:02}", external_id=f"d{n}")
-    books.use("red", "ana", "9", resource_type="gpu", external_id="g1")
-    red, sky, tan = books.bill()
-
-    told = {(one.number, one.position): one for one in first(red, sky, tan, most=4)}
-    gpu, tokens = told[red, 1], told[red, 2]
-    assert shown(list(tokens.records)) == shown(behind(red, 2)[:4])
-    assert (tokens.has_more, tokens.is_shared) == (True, False)
-    assert shown(list(gpu.records)) == [("g1", D("2.9997"))]
-    # The record is red's: a page for sky or tan does not show it, and says that the cost is shared.
-    assert told[sky, 1] == FirstUsage(sky, 1, (), False, True)
-    assert told[tan, 1] == FirstUsage(tan, 1, (), False, True)
 
 
 def test_what_is_not_there_is_said_so(books: Books) -> None:
