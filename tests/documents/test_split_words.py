@@ -23,7 +23,10 @@ from tests.documents.samples import EQUAL, make_split
             make_split(
                 RuleType.FIXED_SPLIT, "200", "66.66", weight=Decimal("33.33"), weights=Decimal(100)
             ),
-            "The cluster: 200.00 USD by fixed percentages among 3 payers, 33.33% for this payer; your part is 66.66 USD.",
+            (
+                "The cluster: 200.00 USD by fixed percentages among 3 payers, 33.33% for this payer; "
+                "your part is 66.66 USD."
+            ),
         ),
         (
             make_split(RuleType.FIXED_SPLIT, "200", "66.66"),
