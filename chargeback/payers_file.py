@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from chargeback import rules
 from chargeback.errors import Invalid
 from chargeback.rule import Rule
-from chargeback.rule_reading import id_of
+from chargeback.rule_reading import LONGEST_ID, id_of
 from chargeback.storable import is_storable
 from models.enums import OwnedKind
 
@@ -27,14 +27,17 @@ def _checked_id(value: str) -> str:
         raise ValueError(error.message) from None
 
 
-def _storable(value: str) -> str:
+def _printable(value: str) -> str:
     if not is_storable(value):
         raise ValueError("holds a NUL or half a character; remove it")
+    if len(value) > LONGEST_ID:
+        # It stands in the head of an invoice, which has to fit on a page.
+        raise ValueError(f"has {len(value)} characters; give {LONGEST_ID} at most")
     return value
 
 
 Id = Annotated[str, AfterValidator(_checked_id)]
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 class _Strict(BaseModel):
