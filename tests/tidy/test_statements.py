@@ -46,6 +46,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/passing.py": {"table"},
     "chargeback/ledger/payers.py": {"key", "settings", "table"},
     "chargeback/ledger/pools.py": {"condition", "taken"},
+    "chargeback/ledger/record_pages.py": {"' '.join(conditions)"},
     "chargeback/ledger/reconcile.py": {"_IN_DAYS.replace('AND ', 'AND p.')"},
     "chargeback/ledger/reports.py": {"_COLUMNS[subject]", "column", "table"},
     "chargeback/ledger/rulebook.py": {"names", "values"},
