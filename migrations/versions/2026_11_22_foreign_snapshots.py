@@ -7,7 +7,7 @@ from alembic import op
 from chargeback.ledger.database import run_script
 
 revision = "2026_11_22_foreign_snapshots"
-down_revision = "2026_11_22_budgets"
+down_revision = "2026_11_22_api"
 branch_labels = None
 depends_on = None
 
