@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, sync_playwright
 
 from chargeback.settings import settings
 from tests.conftest import Ledger
@@ -67,10 +67,14 @@ class Watched:
                 self.deeds.append(f"request {request.url}")
 
         self.page.on("request", asked)
-        self.page.on("dialog", lambda dialog: (self.deeds.append("dialog"), dialog.dismiss()))
+        self.page.on("dialog", self._asked)
         self.page.on("pageerror", lambda error: self.deeds.append(f"error {error}"))
         self.page.on("popup", lambda _: self.deeds.append("popup"))
         self.page.on("console", self._heard)
+
+    def _asked(self, dialog: Dialog) -> None:
+        self.deeds.append("dialog")
+        dialog.dismiss()
 
     def _heard(self, said: object) -> None:
         if getattr(said, "type", "") == "error":

@@ -41,7 +41,6 @@ ROUNDS: Final = {
             "chargeback/invoice_status.py",
             "chargeback/rules.py",
             "chargeback/identity.py",
-            "chargeback/chains.py",
         ),
         ("tests/chargeback",),
     ),
@@ -114,8 +113,11 @@ def _copy(folder: Path, asked: Round) -> None:
         ),
         "pytest_add_cli_args_test_selection": list(asked.tests),
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        # What loops for ever is given twice the time of its tests and not fifteen times, as is usual.
+        "timeout_multiplier": 2,
+        "timeout_constant": 3,
     }
-    # A JSON text of strings and lists is TOML, too.
+    # A JSON text of strings, numbers and lists is TOML, too.
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as project:
         project.write("\n".join(["", "[tool.mutmut]", *lines, ""]))
