@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Files of tests share what they start, so a file stays on one process.
 PYTEST ?= -n auto --dist loadfile
+# One process more than cores, because some tests wait for machines to be given up.
+PROVE ?= -n $(shell echo $$(( $$(nproc) + 1 ))) --dist loadgroup
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check format lint types prove bench fuzz audit lock clean
+.PHONY: help demo test up check format lint types prove prove-all bench fuzz audit lock clean
 
 help:  ## Say what can be made
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 11
 
 demo: $(VENV)/runtime.stamp  ## Bill a month of the example export, end to end, and show the result
 	@$(BIN)/chargeback demo
@@ -33,8 +35,13 @@ lint: $(VENV)/dev.stamp  ## Look for mistakes in the source
 types: $(VENV)/dev.stamp  ## Check the types
 	@$(BIN)/mypy
 
-prove: $(VENV)/dev.stamp  ## Run the tests that take minutes: machines lost, paused and given up
-	@$(BIN)/python -m pytest --prove -m prove
+prove: $(VENV)/dev.stamp  ## Kill, race, pause and restore the ledger at every point; writes the table of docs/proof.md
+	@$(BIN)/python -m pytest -q --prove -m "prove or proof" --proof-page docs/proof.md $(PROVE)
+
+prove-all: $(VENV)/dev.stamp  ## The same with every error at every statement, a second crash, seeded bugs and mutations
+	@$(BIN)/python -m pytest -q --prove-all -m "prove or proof or prove_all" $(PROVE)
+	@$(BIN)/python -m tests.seeded
+	@$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/dev.stamp  ## Measure speed beside floors measured in the same run
 	@$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -22,16 +22,24 @@ PREFECT_HOME = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tests that wait for machines to be given up take minutes; `make prove` runs them too."""
-    parser.addoption("--prove", action="store_true", help="run the tests that take minutes, too")
+    """What takes minutes or hours is run by `make prove` and `make prove-all` only."""
+    parser.addoption("--prove", action="store_true", help="run what takes minutes, too")
+    parser.addoption("--prove-all", action="store_true", help="run what takes hours, too")
+    parser.addoption("--proof-page", default="", help="write the table of what was proved here")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for."""
-    if not config.getoption("--prove"):
-        for item in items:
-            if item.get_closest_marker("prove"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes; `make prove` runs it"))
+    """Leave out what takes long unless it is asked for; a file stays on one process unless it may be spread."""
+    is_all = config.getoption("--prove-all")
+    asked = {"prove": is_all or config.getoption("--prove"), "prove_all": is_all}
+    unasked = {mark for mark, wanted in asked.items() if not wanted}
+    left = [item for item in items if unasked & {mark.name for mark in item.iter_markers()}]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+    for item in items:
+        if not item.get_closest_marker("spread"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PREFECT_HOME] = tempfile.mkdtemp(prefix="cb-prefect-")
     os.environ["PREFECT_HOME"] = config.stash[PREFECT_HOME]
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    # Processes of xdist tell what they saw; who started them adds it up.
+    if not hasattr(config, "workerinput"):
+        # Imported here, because it brings the project with it, whose settings are read in a clean environment.
+        from tests.proof import Table
+
+        config.pluginmanager.register(Table(), "proof")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -28,12 +28,14 @@ log = logging.getLogger("chargeback.ledger.database")
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 REFUSED_BY_LEDGER = "CB409"
-# Serialization and deadlock, lost connection, out of resources.
+# Lost connection, out of resources.
 TRANSIENT_CLASSES = ("08", "40", "53")
-# The server stops, crashed, starts, or ended a session that slept; a lock was not had in time; two processes
-# made the same thing at once: the next try finds it made.
-RACED_CODES = ("55P03", "23505", "23P01")
+# A lock was not had in time, or never could be; two processes made the same thing at once: the next try finds it made.
+RACED_CODES = ("55P03", "40001", "40P01", "23505", "23P01")
+# The server stops, crashed, starts, or ended a session that slept.
 STOPPED_CODES = ("57P01", "57P02", "57P03", "57P05", "25P03")
+# The server became one that only reads, as a standby does; in a snapshot, which only reads, it is a bug of ours.
+READS_ONLY = "25006"
 CANCELLED = "57014"
 # What the server says while refusing a connection that may be had in a moment.
 _PASSING = ("starting up", "shutting down", "recovery", "too many clients", "not yet accepting")
@@ -130,7 +132,7 @@ def snapshot(url: str | None = None) -> Iterator[Connection]:
         with translated():
             yield rehearsed
         return
-    with translated(), engine(url or ledger_url()).connect() as connection:
+    with translated(is_reading=True), engine(url or ledger_url()).connect() as connection:
         connection = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -139,20 +141,35 @@ def snapshot(url: str | None = None) -> Iterator[Connection]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, is_reading: bool = False) -> Iterator[None]:
     """Turns what the driver raises into Chargeback's own errors; bugs pass through unchanged."""
     try:
         yield
     except (DBAPIError, PoolTimeout, psycopg2.Error) as error:
-        plain = _in_plain_words(error)
+        plain = _in_plain_words(error, is_reading)
         if plain is error:
             raise
         log.debug("database.failed", exc_info=error)
         # Without the cause: Prefect shows people whole tracebacks, and this one's words are the driver's.
         raise plain from None
+    except ValueError as error:
+        if not _is_about_text(error):
+            raise
+        raise Invalid(
+            "text_not_storable",
+            "a name or a reason holds a NUL or half a character, which no ledger can keep; write it again without",
+        ) from None
 
 
-def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Exception:
+def _is_about_text(error: ValueError) -> bool:
+    """Whether the driver was given a text that Postgres cannot hold; doors that know its name refuse it before."""
+    is_half = isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
+    return is_half or str(error).startswith("A string literal cannot contain NUL")
+
+
+def _in_plain_words(
+    error: DBAPIError | PoolTimeout | psycopg2.Error, is_reading: bool
+) -> Exception:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = str(getattr(cause, "pgcode", None) or "")
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
@@ -179,7 +196,9 @@ def _in_plain_words(error: DBAPIError | PoolTimeout | psycopg2.Error) -> Excepti
         )
     is_lost = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     is_lost = is_lost or isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
-    if code in STOPPED_CODES or code.startswith(TRANSIENT_CLASSES) or (is_lost and not code):
+    is_standby = code == READS_ONLY and not is_reading
+    is_passing = code in STOPPED_CODES or code.startswith(TRANSIENT_CLASSES)
+    if is_passing or is_standby or (is_lost and not code):
         return Unavailable(
             "database_unavailable",
             f"the ledger's database did not finish the work ({said}); check that Postgres runs, then run this again",

@@ -69,9 +69,7 @@ def _ahead(order: Order) -> Generator[Any, None, None]:
 def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
     if isinstance(order.source, SnapshotSource):
         scoped = order.source.read_scopes(order.window, order.known)
-        counted_in = order.pricing.source_currency
-        foreign = None if counted_in == order.pricing.currency else counted_in
-        yield from snapshot_chunks(scoped, order.batch_records, foreign)
+        yield from snapshot_chunks(scoped, order.batch_records, order.pricing)
         return
     seen = Seen()
     rows = priced(order.source.read(order.window), order.pricing, seen)

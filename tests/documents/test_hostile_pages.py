@@ -67,12 +67,12 @@ class Watched:
                 self.deeds.append(f"request {request.url}")
 
         self.page.on("request", asked)
-        self.page.on("dialog", self._asked)
+        self.page.on("dialog", self._opened)
         self.page.on("pageerror", lambda error: self.deeds.append(f"error {error}"))
         self.page.on("popup", lambda _: self.deeds.append("popup"))
         self.page.on("console", self._heard)
 
-    def _asked(self, dialog: Dialog) -> None:
+    def _opened(self, dialog: Dialog) -> None:
         self.deeds.append("dialog")
         dialog.dismiss()
 

@@ -13,35 +13,12 @@ from chargeback.settings import Settings, settings
 from entrypoints.stack import Stack, running
 from tests.entrypoints.conftest import free_port, made_home
 from tests.faults import billing_process
+from tests.faults.dying_process import DyingProcess, dying_process
 from tests.faults.findings import facts
 from tests.faults.killed_stack import PATIENCE_SECONDS, KilledStack
 from tests.faults.month import MONTH, STEPS, WEEK, open_books, write_export
-from tests.postgres import Server
-
-
-@contextmanager
-def using(url: str, files: Path) -> Iterator[dict[str, str]]:
-    """This ledger and this file store, small batches and no child processes, for the time of the block.
-
-    Yields the environment that makes another process use the same.
-    """
-    environment = {
-        "CHARGEBACK_DATABASE_URL": url,
-        "CHARGEBACK_FILE_STORE": str(files),
-        "CHARGEBACK_BATCH_RECORDS": "40",
-        "CHARGEBACK_DOCUMENT_PROCESSES": "1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Settings.model_config, "env_file", None)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        settings.cache_clear()
-        try:
-            yield environment
-        finally:
-            database.engine(url).dispose()
-            database.engine.cache_clear()
-    settings.cache_clear()
+from tests.faults.story import Story, telling, using
+from tests.postgres import DURABLE, Server, running_postgres
 
 
 @contextmanager
@@ -53,6 +30,30 @@ def ledger_copy(server: Server, template: str, files: Path) -> Iterator[dict[str
             yield environment
     finally:
         server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def story(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Every booking, undisturbed."""
+    with telling(postgres, tmp_path_factory.mktemp("story")) as story:
+        yield story
+
+
+@pytest.fixture(scope="session")
+def dying() -> Iterator[DyingProcess]:
+    """Where steps are killed, paused, and taken by many at once."""
+    with dying_process() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def durable_story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """The story on a Postgres of its own that may be stopped at any time, and keeps what it acknowledged."""
+    with (
+        running_postgres(DURABLE) as server,
+        telling(server, tmp_path_factory.mktemp("durable")) as story,
+    ):
+        yield story
 
 
 @dataclass

@@ -9,13 +9,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from chargeback.ledger import payers, usage_sources
 from chargeback.ledger.database import transaction
-from chargeback.payers_file import read
+from chargeback.payers_file import PayersFile, read
 from models.enums import SourceRole
 from tasks.allocate_costs import allocate_costs
 from tasks.bill_payers import draft_invoices, issue_invoices, sweep_overdue
-from tasks.publish_documents import publish_invoices, publish_reports
+from tasks.publish_documents import publish_invoices
+from tasks.publish_reports import publish_reports
 from tasks.sync_usage import sync_source
 from tests.ledger.books import ACTOR, EXAMPLES
 
@@ -55,11 +58,25 @@ def write_export(path: Path, days: Sequence[str], copies: int = 1) -> None:
     path.write_text(json.dumps({"records": records}), encoding="utf-8")
 
 
+def company() -> PayersFile:
+    """The example company."""
+    return read((EXAMPLES / "company.yaml").read_text(encoding="utf-8"), "company.yaml")
+
+
+def name_source(export: Path, name: str = SOURCE, **more: str) -> None:
+    """Name the export as a source of usage, to be read from the beginning."""
+    with transaction() as connection:
+        _put_source(connection, export, name, **more)
+
+
 def open_books(export: Path, url: str | None = None) -> None:
     """Import the example company, and name the export as its source of usage."""
-    company = read((EXAMPLES / "company.yaml").read_text(encoding="utf-8"), "company.yaml")
     with transaction(url) as connection:
-        payers.import_file(connection, company, ACTOR)
-        config = {"path": str(export), "form": "json"}
-        role = SourceRole.ALLOCATE
-        usage_sources.put(connection, SOURCE, "cost_tracker", role, config, ACTOR)
+        payers.import_file(connection, company(), ACTOR)
+        _put_source(connection, export, SOURCE)
+
+
+def _put_source(connection: Connection, export: Path, name: str, **more: str) -> None:
+    config = {"path": str(export), "form": "json"} | more
+    role = SourceRole.ALLOCATE
+    usage_sources.put(connection, name, "cost_tracker", role, config, ACTOR)

@@ -25,6 +25,7 @@ from models.enums import InvoiceStatus
 from tests.faults import billing_process
 from tests.faults.conftest import Month, ledger_copy
 from tests.faults.findings import assert_readable, assert_sound, facts
+from tests.faults.matrix import Told
 from tests.faults.month import ISSUED_ON, STEPS
 from tests.ledger.books import ACTOR
 from tests.postgres import Server
@@ -32,6 +33,9 @@ from tests.postgres import Server
 pytestmark = pytest.mark.timeout(600)
 
 WRITERS, TAKEN_EACH, ABORTED = 16, 25, 0.3
+# So many processes, so often.
+MONTHS = {2: 3, 4: 3, 8: 2, 16: 1}
+INVOICES = ("INV-20261101-0001", "INV-20261101-0002", "INV-20261101-0003")
 PAID_ON, LONG_AFTER = date(2026, 11, 10), date(2027, 3, 1)
 
 
@@ -53,19 +57,38 @@ def race(
         return facts()
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.proof
+@pytest.mark.parametrize("attempt", range(2))
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_that_bill_one_month_at_once_do_it_once(
-    postgres: Server, month: Month, stack_home: Path, tmp_path: Path, processes: int, attempt: int
+    postgres: Server,
+    month: Month,
+    stack_home: Path,
+    tmp_path: Path,
+    processes: int,
+    attempt: int,
+    record_property: Told,
 ) -> None:
     assert race(postgres, month, tmp_path, processes, list(STEPS)) == month.after["publish"]
+    record_property("proof", (f"month billed by {processes} at once", processes))
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_taken_by_four_processes_at_once_is_taken_once(
-    postgres: Server, month: Month, stack_home: Path, tmp_path: Path, step: str
+@pytest.mark.prove
+@pytest.mark.parametrize("processes", MONTHS)
+def test_many_processes_that_bill_one_month_at_once_do_it_once(
+    postgres: Server,
+    month: Month,
+    stack_home: Path,
+    tmp_path: Path,
+    processes: int,
+    record_property: Told,
 ) -> None:
-    assert race(postgres, month, tmp_path, 4, [step]) == month.after[step]
+    for attempt in range(MONTHS[processes]):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        assert race(postgres, month, folder, processes, list(STEPS)) == month.after["publish"]
+    cases = processes * MONTHS[processes]
+    record_property("proof", (f"month billed by {processes} at once", cases))
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:
@@ -108,29 +131,37 @@ def wait_until_somebody_waits(connection: Connection) -> None:
         time.sleep(0.01)
 
 
-def test_numbers_are_gapless_though_every_third_writer_aborts(
-    postgres: Server, month: Month, tmp_path: Path
-) -> None:
-    def take_some(seed: int) -> list[int]:
-        chance, kept = random.Random(seed), []
-        for _ in range(TAKEN_EACH):
-            try:
-                with transaction() as connection:
-                    ((_, ordinal),) = take_numbers(connection, Series.INV, ISSUED_ON, 1)
-                    if chance.random() < ABORTED:
-                        raise Aborted
-            except Aborted:
-                continue
-            kept.append(ordinal)
-        return kept
+def take_some(seed: int) -> list[int]:
+    """The numbers that a writer took, many times, and kept: now and then it goes wrong after a number was taken."""
+    chance, kept = random.Random(seed), []
+    for _ in range(TAKEN_EACH):
+        try:
+            with transaction() as connection:
+                ((_, ordinal),) = take_numbers(connection, Series.INV, ISSUED_ON, 1)
+                if chance.random() < ABORTED:
+                    raise Aborted
+        except Aborted:
+            continue
+        kept.append(ordinal)
+    return kept
 
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.prove) for n in (1, 2, 3))]
+)
+def test_numbers_are_gapless_though_every_third_writer_aborts(
+    postgres: Server, month: Month, tmp_path: Path, seed: int, record_property: Told
+) -> None:
     with (
         ledger_copy(postgres, month.before["sync"], tmp_path),
         ThreadPoolExecutor(WRITERS) as threads,
     ):
-        kept = [ordinal for part in threads.map(take_some, range(WRITERS)) for ordinal in part]
+        writers = range(seed * WRITERS, (seed + 1) * WRITERS)
+        kept = [ordinal for part in threads.map(take_some, writers) for ordinal in part]
     assert len(kept) > WRITERS * TAKEN_EACH / 2
     assert sorted(kept) == list(range(1, len(kept) + 1))
+    record_property("proof", ("number taken, a third of them given back", WRITERS * TAKEN_EACH))
 
 
 def move(number: str, wanted: InvoiceStatus) -> issuing.Moved:
@@ -153,20 +184,27 @@ def status_of(number: str) -> tuple[str, int]:
     return row.status, row.notes
 
 
-@pytest.mark.parametrize("attempt", range(8))
+def pay_cancel_and_sweep(number: str) -> None:
+    """All at once: whoever came second is told no, and what the first was told stays true."""
+    paid, cancelled, _ = at_once(
+        partial(move, number, InvoiceStatus.PAID),
+        partial(move, number, InvoiceStatus.CANCELLED),
+        sweep,
+    )
+    assert isinstance(paid, Refused) != isinstance(cancelled, Refused), (paid, cancelled)
+    is_paid = isinstance(paid, issuing.Moved)
+    assert status_of(number) == (("paid", 0) if is_paid else ("cancelled", 1))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rounds", [8, pytest.param(60, marks=pytest.mark.prove)])
 def test_an_invoice_paid_cancelled_and_swept_at_once_is_paid_or_cancelled(
-    postgres: Server, month: Month, tmp_path: Path, attempt: int
+    postgres: Server, month: Month, tmp_path: Path, rounds: int, record_property: Told
 ) -> None:
-    with ledger_copy(postgres, month.before["sweep"], tmp_path):
-        for ordinal in (1, 2, 3):
-            number = f"INV-20261101-000{ordinal}"
-            paid, cancelled, _ = at_once(
-                partial(move, number, InvoiceStatus.PAID),
-                partial(move, number, InvoiceStatus.CANCELLED),
-                sweep,
-            )
-            # Whoever came second is told no, and what the first was told stays true.
-            assert isinstance(paid, Refused) != isinstance(cancelled, Refused), (paid, cancelled)
-            is_paid = isinstance(paid, issuing.Moved)
-            assert status_of(number) == (("paid", 0) if is_paid else ("cancelled", 1))
-        assert_sound(tmp_path)
+    for round_ in range(rounds):
+        with ledger_copy(postgres, month.before["sweep"], tmp_path / str(round_)):
+            for number in INVOICES:
+                pay_cancel_and_sweep(number)
+            assert_sound(tmp_path)
+    cases = rounds * len(INVOICES)
+    record_property("proof", ("invoice paid, cancelled and swept at once", cases))

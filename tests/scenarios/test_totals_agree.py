@@ -111,6 +111,7 @@ def test_every_total_that_leaves_the_system_is_the_ledgers(
 ) -> None:
     what_finance_gets(told)
     what_is_printed(told)
+    what_a_browser_shows(told)
     what_another_ledger_reads(told, another_ledger)
 
 
@@ -170,6 +171,38 @@ def pdf_total(path: Path) -> Decimal:
     paper = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
     (found,) = re.findall(r"^Total USD ([-−]?[\d,]+\.\d\d)$", paper, re.MULTILINE)
     return Decimal(found.replace(",", "").replace("−", "-"))
+
+
+def what_a_browser_shows(told: Told) -> None:
+    """The site's pages and CSVs: every document, what is in all, what the teams bear."""
+    for period in told.periods:
+        documents = {
+            about: re.findall(r'<data value="([^"]+)">', page.rpartition(">Total</th>")[2])[0]
+            for about, page in published(told, "invoice-page").items()
+        }
+        expected = billed(told, period)
+        assert {number: Decimal(documents[number]) for number in expected} == expected
+        overview = published(told, "overview")[period.label]
+        shown = [Decimal(one) for one in re.findall(r'<data value="([^"]+)">', overview)]
+        assert shown[0] == cost(told, period)
+        rows = [row for about, data in published(told, "report-csv").items()
+                if about.startswith("team ") and about.endswith(period.label)
+                for row in csv.DictReader(io.StringIO(data, newline="")) if row["section"] == "total"]  # fmt: skip
+        borne = told.books.query(
+            """SELECT sum(a.cost) AS cost FROM allocations a JOIN cost_pools p USING (pool_id)
+               WHERE p.retired_at IS NULL AND a.team_id IS NOT NULL AND a.usage_date >= :start AND a.usage_date < :end""",
+            start=period.start,
+            end=period.end,
+        )
+        assert total(row["cost"] for row in rows) == Decimal(borne[0].cost)
+
+
+def published(told: Told, kind: str) -> dict[str, str]:
+    """The newest file of that kind of each subject."""
+    rows = told.books.query(
+        "SELECT subject, uri FROM documents WHERE kind = :kind ORDER BY document_id", kind=kind
+    )
+    return {row.subject: (told.folder / "files" / row.uri).read_text("utf-8") for row in rows}
 
 
 def what_another_ledger_reads(told: Told, another_ledger: Callable[[], Ledger]) -> None:

@@ -38,7 +38,7 @@ def unsafe(module: ast.Module) -> set[str]:
         for keyword in call.keywords:
             value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
             if (keyword.arg, value) in {("shell", True), ("verify", False), ("autoescape", False)}:
-                found.add(f"{keyword.arg}={value}")
+                found.add(f"{keyword.arg}={value!r}")
     return found
 
 
