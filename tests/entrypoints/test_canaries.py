@@ -267,7 +267,7 @@ def test_the_secrets_were_really_used(bait: Bait) -> None:
         bait.said
     )
     refused = {line.split()[0] for line in lines if " FAILED " in line}
-    assert refused == {"denied", "moved", "broken", "missing", "database"}
+    assert refused == {"denied", "moved", "broken", "missing", "database", "delivery"}
     assert "good: it answers" in bait.said
     assert "block: it answers" in bait.said
     assert bait.answers == [200, 401, 401]
