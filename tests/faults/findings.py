@@ -26,6 +26,7 @@ BESIDE = {
                    FROM deliveries d JOIN invoices i USING (invoice_id) ORDER BY message_id""",
     "decisions": """SELECT period_start, decision, decided_by, note, numbers, total, encode(drafts_hash, 'hex')
                     FROM approvals ORDER BY approval_id""",
+    "cursors": "SELECT name, cursor_at FROM usage_sources ORDER BY name",
     "archives": "SELECT month, state, form, record_count, digest FROM usage_archives ORDER BY month",
     "counters": "SELECT series, last_ordinal FROM number_counters ORDER BY series",
     "rules": """SELECT rule_id, version, name, priority, enabled, is_closing, receivers FROM allocation_rules

@@ -36,7 +36,7 @@ SEED, PAIRS = "20261122", 12
 HELD = Path(__file__).with_name("points.csv")
 KEPT = 0.9
 # What books money, tried everywhere each time.
-CORE = ("sync", "allocate", "draft", "issue", "sweep", "cancel", "approve", "correct")
+CORE = ("sync since cursor", "allocate", "draft", "issue", "sweep", "cancel", "approve", "correct")
 
 
 @pytest.fixture(scope="module")
