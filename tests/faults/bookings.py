@@ -49,7 +49,7 @@ BOOKINGS: Mapping[str, Booking] = {
     "post": Booking(usage.post, "import"),
     "sync": Booking(STEPS["sync"], "import", usage.name_week),
     "sync since cursor": Booking(
-        lambda: sync_source.fn(SOURCE, None, READ_AT), "import", usage.name_week
+        lambda: sync_source.fn(SOURCE, None, READ_AT), "import", usage.name_tracker_of_week
     ),
     "sync snapshot": Booking(usage.read_cloud, "import", usage.bill_cloud),
     "accept snapshot": Booking(usage.accept, "sync snapshot", usage.read_fallen_cloud),
