@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check format lint types prove prove-all bench fuzz lock clean
+.PHONY: help demo test up check format lint types prove prove-all bench fuzz audit lock clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 11
@@ -48,6 +48,9 @@ bench: $(VENV)/dev.stamp  ## Measure speed beside floors measured in the same ru
 
 fuzz: $(VENV)/dev.stamp  ## Send the API thousands of requests; REQUESTS=20000 sends more
 	@API_REQUESTS=$(or $(REQUESTS),5000) $(BIN)/python -m pytest tests/entrypoints/api/test_any_request.py $(PYTEST)
+
+audit: $(VENV)/dev.stamp  ## Ask the package index which locked packages have known faults; needs one that knows them
+	@$(BIN)/uv tool run pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock -r requirements-dev.lock
 
 lock: $(VENV)/dev.stamp  ## Write the lock files again; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --extra build --output-file requirements.lock

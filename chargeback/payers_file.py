@@ -1,4 +1,4 @@
-"""The YAML file that says who pays: teams, users, members, owners and rules, read into plain values.
+"""The YAML file that says who pays: teams, users, members, budgets, owners and rules, read into plain values.
 
 Owns its shape and its checks, not the ledger. What the file names is made so; what it does not name stays.
 """
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from chargeback import rules
 from chargeback.errors import Invalid
 from chargeback.rule import Rule
-from chargeback.rule_reading import id_of
+from chargeback.rule_reading import LONGEST_ID, id_of
 from chargeback.storable import is_storable
 from models.enums import OwnedKind
 
@@ -27,14 +27,17 @@ def _checked_id(value: str) -> str:
         raise ValueError(error.message) from None
 
 
-def _storable(value: str) -> str:
+def _printable(value: str) -> str:
     if not is_storable(value):
         raise ValueError("holds a NUL or half a character; remove it")
+    if len(value) > LONGEST_ID:
+        # It stands in the head of an invoice, which has to fit on a page.
+        raise ValueError(f"has {len(value)} characters; give {LONGEST_ID} at most")
     return value
 
 
 Id = Annotated[str, AfterValidator(_checked_id)]
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 class _Strict(BaseModel):
@@ -71,11 +74,31 @@ class Billing(_Strict):
     tax_rate: Decimal | None = Field(None, ge=0, le=1, max_digits=7, decimal_places=6)
 
 
+class Budget(Dated):
+    """What a team may spend in each calendar month that begins within its days.
+
+    Units: `amount` per month, in the ledger's currency; `thresholds` in percent of it, none for those of the settings.
+    """
+
+    amount: Decimal = Field(gt=0, max_digits=38, decimal_places=18)
+    thresholds: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field((), max_length=20)
+
+    @model_validator(mode="after")
+    def _of_whole_months(self) -> Self:
+        for day in (self.valid_from, self.valid_to):
+            if day.day != 1 and day != date.max:
+                raise ValueError(
+                    f"{day} is no first day of a month, and budgets are of whole months"
+                )
+        return self
+
+
 class Team(Billing):
-    """A team; `members`, where given, are all of them."""
+    """A team; `members` and `budgets`, where given, are all of them."""
 
     id: Id
     members: tuple[Member, ...] | None = None
+    budgets: tuple[Budget, ...] | None = None
 
 
 class User(Billing):
@@ -166,6 +189,7 @@ def _refuse_repeats(found: PayersFile, name: str) -> None:
         _refuse_overlaps(
             name, f"member of team {team.id}", [(m.user, m) for m in team.members or ()]
         )
+        _refuse_overlaps(name, "budget of team", [(team.id, one) for one in team.budgets or ()])
     homes = [(m.user, m) for team in found.teams for m in team.members or () if m.home]
     _refuse_overlaps(name, "home team of user", homes)
     for kind, owned in found.owners.items():

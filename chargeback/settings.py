@@ -91,6 +91,13 @@ class Settings(BaseSettings):
         "", description="Address lines of the letterhead, separated by `|`."
     )
     letterhead_contact: str = Field("", description="Who to ask, printed on invoices.")
+    document_form: Literal["invoice", "statement"] = Field(
+        "invoice",
+        description="What documents are: invoices to be paid, or internal statements of what is booked.",
+    )
+    payment_details: str = Field(
+        "", description="Where invoices are paid, printed on them; lines separated by `|`."
+    )
     drift_percent: Decimal = Field(
         Decimal(1),
         ge=0,
@@ -131,6 +138,11 @@ class Settings(BaseSettings):
         "7,21",
         pattern=r"^(\d{1,4}(,\d{1,4})*)?$",
         description="Days past due of reminders, once each.",
+    )
+    budget_thresholds: str = Field(
+        "50,80,100",
+        pattern=r"^([1-9]\d{0,2}(,[1-9]\d{0,2})*)?$",
+        description="Percent of a month's budget at which an event is sent, once each.",
     )
     document_processes: int = Field(
         0, ge=0, le=64, description="Processes that draw documents; 0: one per core."
@@ -193,6 +205,11 @@ class Settings(BaseSettings):
     def reminder_ages(self) -> tuple[int, ...]:
         """The days past due at which a payer is reminded."""
         return tuple(sorted(int(days) for days in self.reminder_days.split(",") if days))
+
+    @property
+    def thresholds(self) -> tuple[int, ...]:
+        """The percents of a budget at which an event is sent."""
+        return tuple(sorted({int(each) for each in self.budget_thresholds.split(",") if each}))
 
     @property
     def zone(self) -> ZoneInfo:

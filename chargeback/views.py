@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.money import exact_sum
 from chargeback.periods import Period
-from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, RuleType, Scope
 
 # An amount of 20 digits per 10⁻¹⁸ units still has a price.
 _PRICE = Context(prec=80)
@@ -52,7 +52,7 @@ class LineView:
 
 @dataclass(frozen=True)
 class AnnexRow:
-    """What one user through one agent adds to a document, unrounded."""
+    """What one user through one agent adds to a document, unrounded; `is_shared`: as a part of shared cost."""
 
     user_id: str | None
     agent_id: str | None
@@ -60,6 +60,27 @@ class AnnexRow:
     unit: str
     quantity: Decimal
     cost: Decimal
+    is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """How one rule version shared out what a line bills a part of.
+
+    Units: `shared` what was divided in all, `cost` this payer's part of it, both unrounded; `payers` the most who
+    share one day's. `weight` of `weights` is this payer's part where it was the same every day, else both are None.
+    """
+
+    position: int
+    rule_id: str
+    rule_version: int
+    rule_name: str
+    rule_type: RuleType
+    shared: Decimal
+    cost: Decimal
+    payers: int
+    weight: Decimal | None = None
+    weights: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -92,16 +113,21 @@ class InvoiceView:
     credited_by_number: str | None
     held_elsewhere: tuple[tuple[str, Decimal], ...]
     annex: tuple[AnnexRow, ...]
+    splits: tuple[SplitRow, ...] = ()
 
 
 @dataclass(frozen=True)
 class UsageRow:
-    """Usage of a period under one key (a resource type, an agent, a day)."""
+    """Usage of a period under one key (a resource type, an agent, a model, a day).
+
+    Units: `quantity` in `unit`, where all of it has one.
+    """
 
     key: str
     cost: Decimal
     quantity: Decimal
     record_count: int
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,6 +260,8 @@ class ReportView:
     previous_period: Period
     previous_total_cost: Decimal
     adjustments: tuple[AdjustmentRow, ...] = ()
+    by_model: tuple[UsageRow, ...] = ()
+    by_unit: tuple[UsageRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import ValidationError
 
 from chargeback.errors import ChargebackError, Invalid
+from chargeback.quoting import quoted
 from chargeback.settings import settings
+from chargeback.storable import is_storable
 from entrypoints.typed import (
     access,
     billing,
@@ -101,6 +103,16 @@ def _check_settings() -> None:
         ) from None
 
 
+def _check_text(tokens: Sequence[str]) -> None:
+    """Raises Invalid for a word whose bytes are no UTF-8, as a shell in another encoding writes it."""
+    for place, token in enumerate(tokens, 1):
+        if not is_storable(token):
+            raise Invalid(
+                "argument_not_utf8",
+                f"word {place} of the command, {quoted(token)}, is no UTF-8 text; write it in UTF-8",
+            )
+
+
 def _called(error: CycloptsError) -> str:
     """The command whose call was wrong."""
     return " ".join(["chargeback", *(error.command_chain or ())])
@@ -110,6 +122,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Nothing it raises leaves this function."""
     given = list(sys.argv[1:] if tokens is None else tokens)
     try:
+        _check_text(given)
         status: int = app.meta(
             given, exit_on_error=False, print_error=False, result_action="return_value"
         )

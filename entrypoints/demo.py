@@ -31,7 +31,8 @@ from entrypoints.ledger_at_hand import using_environment
 from entrypoints.run_display import busy, tell, watching
 from entrypoints.stack import Stack, running
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
-from tasks.publish_documents import publish_invoices, publish_reports
+from tasks.publish_documents import publish_invoices
+from tasks.publish_reports import publish_reports
 
 PERIOD = Period.month("2026-10")
 SOURCE = "cost-tracker"

@@ -201,6 +201,7 @@ def up(*, is_worker_only: bool = False) -> int:
                 "for another",
             )
         if is_whole:
+            say(f"Reports    {api_process.api_url()}/site")
             say(f"API        {api_process.api_url()}/docs")
         say(f"Prefect    {stack.prefect_ui_url}")
         say(f"Ledger     {prefect_server.without_password(stack.database_url)}")

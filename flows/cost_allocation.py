@@ -11,13 +11,14 @@ from chargeback.clock import today
 from chargeback.periods import Period
 from chargeback.settings import settings
 from flows.attention import show_unattributed
-from flows.recording import PERIOD, asked_period, recorded, run_name
+from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
+from tasks.watch_budgets import watch_budgets
 
 
 @flow(flow_run_name=run_name("cost-allocation"), persist_result=False)
 def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State[Any]:
-    """Allocate the cost of every day that needs it. Rerun: days with nothing new are untouched.
+    """Allocate the cost of every day that needs it, and watch budgets. Rerun: days with nothing new are untouched.
 
     Args:
         period: Month or days to bring up to date, like 2026-10; empty for all days.
@@ -39,5 +40,16 @@ def cost_allocation(period: Annotated[str, Field(pattern=PERIOD)] = "") -> State
             record.say(
                 f"{counts['stale_drafts']} drafts are stale now; generate them again to refresh them"
             )
-        show_unattributed(record, (asked or Period.month_of(today(settings().zone))).label)
+        on = today(settings().zone)
+        watch(record, on)
+        show_unattributed(record, (asked or Period.month_of(on)).label)
     return record.state(f"{counts['days']} days allocated")
+
+
+def watch(record: Record, on: date) -> None:
+    """Hold what teams spent against their budgets and tell what that found. Rerun: nothing is told twice."""
+    watched = watch_budgets(on)
+    record.counts |= {"budget_events": watched["told"]}
+    if watched["noticed"]:
+        record.say(f"{watched['noticed']} thresholds of budgets were passed")
+    record.show("budgets", f"Budgets of the month, seen from {on}.", watched["over"])

@@ -5,6 +5,7 @@ Owns how it looks in Prefect's UI. Names come from outside, so no markup of thei
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, NamedTuple
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -74,11 +75,9 @@ def shown_cell(cell: Cell) -> str:
 
 def inert(sentence: str) -> str:
     """Names may hold markup; the page shows it as it is written."""
-    for mark in "\\`*_[]<>|":
-        sentence = sentence.replace(
-            mark, f"\\{mark}" if mark not in "<>" else f"&{'lt' if mark == '<' else 'gt'};"
-        )
-    return " ".join(sentence.split())
+    for mark in "\\`*_[]|":
+        sentence = sentence.replace(mark, f"\\{mark}")
+    return " ".join(escape(sentence, quote=False).split())
 
 
 def _listed(sentences: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger import runs
 from chargeback.ledger.database import transaction
 from chargeback.periods import Period
+from chargeback.quoting import one_line
 from chargeback.settings import settings
 from flows.page import Page, Row
 
@@ -47,12 +48,12 @@ class Record:
     def say(self, sentence: str) -> None:
         """Add a sentence to the run's page and to its log."""
         self.page.said.append(sentence)
-        log.info(sentence)
+        log.info(one_line(sentence))
 
     def need_a_person(self, sentence: str) -> None:
         """Add something that somebody has to look at."""
         self.page.for_a_person.append(sentence)
-        log.warning(sentence)
+        log.warning(one_line(sentence))
 
     def show(self, key: str, title: str, rows: Sequence[Row]) -> None:
         """Add a table, if there is anything in it."""

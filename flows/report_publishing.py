@@ -10,8 +10,8 @@ from chargeback.periods import Period
 from flows.attention import show_unattributed
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
-from tasks.publish_documents import publish_reports
 from tasks.publish_finance import publish_finance
+from tasks.publish_reports import publish_reports
 
 
 @flow(flow_run_name=run_name("report-publishing"), persist_result=False)

@@ -11,6 +11,8 @@ from models.audit_head import AuditHead
 from models.base import Base
 from models.billing_run import BillingRun
 from models.billing_step import BillingStep
+from models.budget import Budget
+from models.budget_alert import BudgetAlert
 from models.cost_pool import CostPool
 from models.delivery import Delivery
 from models.document import Document
@@ -57,6 +59,8 @@ __all__ = [
     "Base",
     "BillingRun",
     "BillingStep",
+    "Budget",
+    "BudgetAlert",
     "CostPool",
     "Delivery",
     "Document",

@@ -11,6 +11,7 @@ from models.base import Base
 class Document(Base):
     """One file in the file store, with what it is about and what it must still hold.
 
+    `team_id`: the team whose viewers may read it; None: it is nobody's alone.
     Units: `bytes` its size; `sha256` in lower-case hexadecimal digits.
     """
 
@@ -23,5 +24,6 @@ class Document(Base):
     bytes: Mapped[int]
     sha256: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    team_id: Mapped[str | None]
 
     __table_args__ = (Index(None, "kind", "subject"),)

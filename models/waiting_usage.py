@@ -12,8 +12,8 @@ from models.base import Amount, Base, RawAmount
 class WaitingUsage(Base):
     """A row of a snapshot that waits for a person: what its record would say. Gone once it is decided.
 
-    Units: `cost` in the ledger's currency; `quantity` in `unit`; `position` the row's place in its
-    delivery from 1.
+    Units: `cost` in the ledger's currency, `original_cost` in `currency` where that is another;
+    `quantity` in `unit`; `position` the row's place in its delivery from 1.
     """
 
     __tablename__ = "waiting_usage"
@@ -36,3 +36,6 @@ class WaitingUsage(Base):
     unit: Mapped[str]
     quantity: Mapped[Amount]
     cost: Mapped[Amount]
+    currency: Mapped[str | None]
+    original_cost: Mapped[RawAmount | None]
+    exchange_rate: Mapped[RawAmount | None]

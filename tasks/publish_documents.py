@@ -1,22 +1,17 @@
-"""Draw invoices and reports and put them into the file store; how they get their places is `publishing`'s."""
+"""Draw invoices and put them into the file store; how they get their places is `publishing`'s."""
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
-from chargeback.documents import report_csv, report_page
 from chargeback.documents.file_store import FileStore
 from chargeback.documents.invoice_pdf import draw_many
 from chargeback.documents.letterhead import Letterhead
 from chargeback.documents.publishing import folder_of, put
 from chargeback.ledger import invoices, publications
 from chargeback.ledger.database import snapshot, transaction
-from chargeback.ledger.publications import Publication
-from chargeback.ledger.reports import reports
-from chargeback.ledger.unattributed import unattributed
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.views import ReportView
 from tasks.progress import progress
 from tasks.steps import step
 
@@ -68,41 +63,3 @@ def _chunks(ids: list[int]) -> Iterator[list[int]]:
 
 def _processes() -> int:
     return settings().document_processes or os.cpu_count() or 1
-
-
-@step("publish reports of {period}")
-def publish_reports(period: str) -> dict[str, Any]:
-    """Publish a page and a CSV per team and per user of the period, and the page that lists them.
-
-    Rerun: the same figures give the same files; figures that changed are published beside the old ones.
-    """
-    asked = Period.parse(period)
-    store, folder = FileStore(settings().files), folder_of("reports", asked)
-    with snapshot() as connection:
-        views = [*reports(connection, "team", asked), *reports(connection, "user", asked)]
-        pdfs = publications.newest(connection, "invoice")
-        unowned = unattributed(connection, asked)
-    links = {number: f"../../{pdf.uri}" for number, pdf in pdfs.items()}
-    files = [file for view in views for file in _report_files(store, folder, view, links)]
-    pages = [(view.name, file.uri.rsplit("/", 1)[1], view)
-             for view, file in zip(views, files[::2], strict=True)]  # fmt: skip
-    overview = report_page.overview(asked, pages, unowned)
-    files.append(
-        put(store, "overview", asked.label, folder, ("overview", asked.label), "html", overview)
-    )
-    with transaction() as connection:
-        new = publications.keep(connection, files)
-    return {"published": len(files), "new": new, "overview": files[-1].uri}
-
-
-def _report_files(
-    store: FileStore, folder: str, view: ReportView, links: dict[str, str]
-) -> list[Publication]:
-    """The report's page and its CSV, in this order."""
-    subject = f"{view.subject} {view.subject_id} {view.period.label}"
-    name = (view.subject, view.subject_id)
-    page, table = report_page.page(view, links), report_csv.csv_bytes(view)
-    return [
-        put(store, "report", subject, folder, name, "html", page),
-        put(store, "report-csv", subject, folder, name, "csv", table),
-    ]

@@ -19,7 +19,7 @@ from pathlib import Path
 from chargeback.errors import ChargebackError, Invalid, NotFound, Refused, Unavailable
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -58,7 +58,7 @@ class FileStore:
         *folders, leaf = _parts(name)
         published = Published(name, len(data), hashlib.sha256(data).hexdigest())
         try:
-            with self._explained(name), self._folder(folders, create=True) as folder:
+            with self.explained(name), self._folder(folders, create=True) as folder:
                 self._clear_unfinished(folder, tuple(folders))
                 _refuse_stranger(folder, leaf, self.root / name)
                 if not _holds(folder, leaf, published):
@@ -74,14 +74,14 @@ class FileStore:
     def read(self, uri: str) -> bytes:
         """The bytes of a published file. Raises NotFound where there is none."""
         *folders, leaf = _parts(uri)
-        with self._explained(uri), self._folder(folders) as folder:
+        with self.explained(uri), self._folder(folders) as folder:
             return _read(folder, leaf)
 
     def matches(self, uri: str, bytes: int, sha256: str) -> bool:  # noqa: A002
         """Whether the file is there with exactly this size and SHA-256."""
         *folders, leaf = _parts(uri)
         try:
-            with self._explained(uri), self._folder(folders) as folder:
+            with self.explained(uri), self._folder(folders) as folder:
                 return _holds(folder, leaf, Published(uri, bytes, sha256))
         except NotFound:
             return False
@@ -112,14 +112,14 @@ class FileStore:
         if parts in self._tidied:
             return
         for name in os.listdir(folder):
-            if name.startswith(_UNFINISHED):
+            if name.startswith(UNFINISHED):
                 with suppress(OSError), _opened(name, os.O_RDONLY, folder) as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     os.unlink(name, dir_fd=folder)
         self._tidied.add(parts)
 
     @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
+    def explained(self, name: str) -> Iterator[None]:
         """Turn what the file system says into a sentence with the file and the next step."""
         try:
             yield
@@ -208,7 +208,7 @@ def _holds(folder: int, leaf: str, expected: Published) -> bool:
 def _replace(folder: int, leaf: str, data: bytes) -> None:
     """Write beside the file, to the disk, then rename: readers see the old bytes or the new."""
     for _ in range(_TRIES):
-        unfinished = f"{_UNFINISHED}{secrets.token_hex(8)}"
+        unfinished = f"{UNFINISHED}{secrets.token_hex(8)}"
         with _opened(unfinished, _NEW_FILE, folder) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -12,6 +12,7 @@ from chargeback.documents.grid import Column, Grid, Look, Row, rows
 from chargeback.documents.ink import ACCENT, AMBER, BLACK, GREY, RED
 from chargeback.documents.letterhead import Letterhead
 from chargeback.documents.sheet import WIDE, Mark, Panel, Rule
+from chargeback.documents.split_words import part_of, split_words, together
 from chargeback.documents.typefaces import EM
 from chargeback.documents.typesetting import width, wrap
 from chargeback.documents.wording import decimals, exact, money, quantity, unit_price
@@ -28,9 +29,10 @@ _NUMBER_ROOM = (62.0, 150.0)
 def story(invoice: InvoiceView, letterhead: Letterhead) -> Iterator[Flowable]:
     """The whole document as platypus flowables."""
     yield _masthead(invoice, letterhead)
-    yield _parties(invoice)
+    yield _parties(invoice, letterhead.is_statement)
     yield _lines(invoice)
-    yield _totals(invoice)
+    yield _totals(invoice, letterhead)
+    yield from _splits(invoice)
     yield from _held_elsewhere(invoice)
     yield from _annex(invoice)
 
@@ -59,28 +61,30 @@ def _masthead(invoice: InvoiceView, letterhead: Letterhead) -> Panel:
         y += 16
     sender, y = _column(0, y - 1, [*letterhead.address, letterhead.contact], _HALF)
     marks += sender
-    marks.append(Mark(WIDE, 18, words.title(invoice), 24, BLACK, from_right=True))
+    marks.append(
+        Mark(WIDE, 18, words.title(invoice, letterhead.is_statement), 24, BLACK, from_right=True)
+    )
     down = 36.0
     for line in _wrapped(invoice.number, 9.5, WIDE - _FACTS):
         marks.append(Mark(WIDE, down, line, 9.5, GREY, from_right=True))
         down += 13
-    if label := words.labels(invoice):
+    if label := words.labels(invoice, letterhead.is_statement):
         tint = RED if words.watermark(invoice) or "OVERDUE" in label else ACCENT
         marks.append(Mark(WIDE, down + 3, label, 10, tint, True, True))
         down += 16
     return Panel(max(y, down) + 22, marks)
 
 
-def _parties(invoice: InvoiceView) -> Panel:
+def _parties(invoice: InvoiceView, is_statement: bool) -> Panel:
     """The payer on the left, number and dates on the right, and between them what is due."""
-    marks, y = [Mark(0, 8, "Billed to", 7.5, GREY)], 24.0
+    marks, y = [Mark(0, 8, "Charged to" if is_statement else "Billed to", 7.5, GREY)], 24.0
     for line in _wrapped(invoice.bill_to.name, 11, _HALF - 14, bold=True):
         marks.append(Mark(0, y, line, 11, BLACK, True))
         y += 14
     below, y = _column(0, y, words.payer(invoice), _HALF - 14)
     marks += below
     down = 8.0
-    for label, value in words.facts(invoice):
+    for label, value in words.facts(invoice, is_statement):
         marks.append(Mark(_FACTS, down, label, 8.5, GREY))
         for line in _wrapped(value, 8.5, WIDE - _FACTS - 74):
             marks.append(Mark(_FACTS + 74, down, line))
@@ -88,7 +92,7 @@ def _parties(invoice: InvoiceView) -> Panel:
         down += 2
     bottom = max(y, down) + 10
     total = f"{money(invoice.total, invoice.currency)} {invoice.currency}"
-    marks.append(Mark(0, bottom + 17, words.due(invoice), 9.5, GREY))
+    marks.append(Mark(0, bottom + 17, words.due(invoice, is_statement), 9.5, GREY))
     marks.append(Mark(WIDE, bottom + 18, total, 15, ACCENT, True, True))
     frame = [Rule(0, bottom, WIDE, ACCENT, 0.9), Rule(0, bottom + 28, WIDE)]
     return Panel(bottom + 50, marks, frame)
@@ -140,7 +144,7 @@ def _line_texts(line: LineView, currency: str) -> list[str]:
     ]
 
 
-def _totals(invoice: InvoiceView) -> Panel:
+def _totals(invoice: InvoiceView, letterhead: Letterhead) -> Panel:
     """Subtotal, tax and total under the amounts, and the small print on their left."""
     left = WIDE - 210
     currency = invoice.currency
@@ -153,7 +157,8 @@ def _totals(invoice: InvoiceView) -> Panel:
         Mark(WIDE, 61, money(invoice.total, currency), 11, BLACK, True, True),
     ]
     notes, y = [], 22.0
-    for sentence in words.small_print(invoice):
+    details = () if letterhead.is_statement else letterhead.payment
+    for sentence in [*words.payment(invoice, details), *words.small_print(invoice)]:
         for line in _wrapped(sentence, 7.5, left - 34):
             notes.append(Mark(0, y, line, 7.5, AMBER if sentence.startswith("Stale") else GREY))
             y += 10
@@ -166,6 +171,20 @@ def _heading(text: str, explanation: str) -> list[Flowable]:
     marks = [Mark(0, 12, text, 11, BLACK, True)]
     marks += [Mark(0, 25 + 10 * at, line, 7.5, GREY) for at, line in enumerate(explained)]
     return [CondPageBreak(110), Panel(25 + 10 * len(explained), marks, space_before=18)]
+
+
+def _splits(invoice: InvoiceView) -> list[Flowable]:
+    """How each shared cost was divided, a sentence each, with the payer's part of it."""
+    if not invoice.splits:
+        return []
+    part = _number_column(f"Your part ({invoice.currency})", [])
+    columns = [Column("Shared cost, and how it was split", WIDE - part.room), part]
+    content: list[Row] = []
+    for split in together(invoice.splits):
+        words_and_part = [split_words(split, invoice.currency), part_of(split, invoice.currency)]
+        content += rows(columns, words_and_part)
+    explanation = "What of the lines above is a part of cost that is shared with others."
+    return [*_heading("How shared cost was split", explanation), Grid(columns, content)]
 
 
 def _held_elsewhere(invoice: InvoiceView) -> list[Flowable]:
@@ -199,18 +218,18 @@ def _annex(invoice: InvoiceView) -> list[Flowable]:
     for row in texts:
         content += rows(columns, row)
     content += rows(columns, ["Total", "", "", "", total], Look.SUM)
-    explanation = "Unrounded, before tax."
+    explanation = "Costs unrounded, before tax; quantities to two decimals."
     return [*_heading("Annex: cost by user and agent", explanation), Grid(columns, content)]
 
 
-def _annex_key(row: AnnexRow) -> tuple[str, str, str, str]:
-    return row.user_id or "", row.agent_id or "", row.resource_type, row.unit
+def _annex_key(row: AnnexRow) -> tuple[str, str, str, str, bool]:
+    return row.user_id or "", row.agent_id or "", row.resource_type, row.unit, row.is_shared
 
 
 def _annex_texts(row: AnnexRow, places: int) -> list[str]:
     return [
         row.user_id or "no user",
-        row.agent_id or "no agent",
+        row.agent_id or ("shared" if row.is_shared else "no agent"),
         row.resource_type,
         quantity(row.quantity, row.unit),
         exact(row.cost, places),

@@ -3,6 +3,8 @@
 Owns the phrases, so that the layout owns none. Pure text from an InvoiceView.
 """
 
+from collections.abc import Sequence
+
 from chargeback.documents.wording import exact, long_date, long_period, money, percent
 from chargeback.views import InvoiceView
 from models.enums import DocumentKind, InvoiceStatus
@@ -28,19 +30,22 @@ def is_credit(invoice: InvoiceView) -> bool:
     return invoice.kind is DocumentKind.CREDIT_NOTE or invoice.total < 0
 
 
-def title(invoice: InvoiceView) -> str:
+def title(invoice: InvoiceView, is_statement: bool = False) -> str:
     """What kind of document it is. A negative invoice keeps its number and is a credit."""
     if invoice.kind is DocumentKind.CREDIT_NOTE:
         return "Credit note"
+    if is_statement:
+        return "Statement"
     return "Credit" if invoice.total < 0 else "Invoice"
 
 
-def labels(invoice: InvoiceView) -> str:
-    """The state a reader must not miss; empty for a document that is simply sent."""
+def labels(invoice: InvoiceView, is_statement: bool = False) -> str:
+    """The state a reader must not miss; empty for a document that is simply sent, or a statement that was."""
     if invoice.kind is DocumentKind.CREDIT_NOTE:
         return ""
     words = ["STALE"] if invoice.is_stale else []
-    return " / ".join([*filter(None, [_LABELS[invoice.status]]), *words])
+    is_shown = not is_statement or invoice.status in (*_UNISSUED, InvoiceStatus.CANCELLED)
+    return " / ".join([*filter(None, [_LABELS[invoice.status] if is_shown else ""]), *words])
 
 
 def watermark(invoice: InvoiceView) -> str:
@@ -52,7 +57,7 @@ def watermark(invoice: InvoiceView) -> str:
     return "DRAFT" if is_unissued(invoice) else ""
 
 
-def facts(invoice: InvoiceView) -> list[tuple[str, str]]:
+def facts(invoice: InvoiceView, is_statement: bool = False) -> list[tuple[str, str]]:
     """Period, dates and related documents, each with its label."""
     provisional = " (provisional)" if is_unissued(invoice) else ""
     said = []
@@ -60,13 +65,15 @@ def facts(invoice: InvoiceView) -> list[tuple[str, str]]:
         said.append(("Revision", str(invoice.revision)))
     said.append(("Period", long_period(invoice.period)))
     said.append(("Issue date", long_date(invoice.issue_date) + provisional))
-    if not is_credit(invoice):
+    if not is_credit(invoice) and not is_statement:
         said.append(("Due date", long_date(invoice.due_date) + provisional))
+        if not is_unissued(invoice):
+            said.append(("Reference", invoice.number))
     if invoice.credits_number:
         said.append(("Credits invoice", invoice.credits_number))
     if invoice.credited_by_number:
         said.append(("Credited by", invoice.credited_by_number))
-    if invoice.paid_date and invoice.kind is DocumentKind.INVOICE:
+    if invoice.paid_date and invoice.kind is DocumentKind.INVOICE and not is_statement:
         said.append(("Paid on", long_date(invoice.paid_date)))
     return said
 
@@ -85,8 +92,12 @@ def payer(invoice: InvoiceView) -> list[str]:
     return said
 
 
-def due(invoice: InvoiceView) -> str:
+def due(invoice: InvoiceView, is_statement: bool = False) -> str:
     """What the reader is to do about the total."""
+    if is_statement and invoice.status not in (*_UNISSUED, InvoiceStatus.CANCELLED):
+        center = invoice.bill_to.cost_center
+        booked = f"Booked to cost centre {center}" if center else "Booked internally"
+        return f"{booked}: nothing is to be paid"
     if invoice.status is InvoiceStatus.CANCELLED:
         return "Cancelled: nothing is due"
     if is_credit(invoice):
@@ -96,6 +107,14 @@ def due(invoice: InvoiceView) -> str:
     if is_unissued(invoice):
         return "Draft: not to be paid yet"
     return f"Due by {long_date(invoice.due_date)}"
+
+
+def payment(invoice: InvoiceView, details: Sequence[str]) -> list[str]:
+    """Where and how to pay: a sentence under the totals of what is to be paid, if it is known."""
+    is_owed = invoice.status in (InvoiceStatus.SENT, InvoiceStatus.OVERDUE)
+    if not details or not is_owed or is_credit(invoice):
+        return []
+    return [f"Please pay to {', '.join(details)}, and give the reference {invoice.number}."]
 
 
 def tax_label(invoice: InvoiceView) -> str:

@@ -9,18 +9,28 @@ if TYPE_CHECKING:  # Every process that draws has a letterhead and none reads se
 
 @dataclass(frozen=True)
 class Letterhead:
-    """The sender's name, the lines of its address, and whom to ask."""
+    """The sender's name, the lines of its address, whom to ask, and where to pay.
+
+    `is_statement`: its documents tell what is booked between cost centres, and nobody is to pay them.
+    """
 
     name: str
     address: tuple[str, ...] = ()
     contact: str = ""
+    payment: tuple[str, ...] = ()
+    is_statement: bool = False
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Letterhead":
-        """The letterhead that the settings name; `|` separates the lines of the address."""
-        lines = (line.strip() for line in settings.letterhead_address.split("|"))
+        """The letterhead that the settings name; `|` separates the lines of the address and of where to pay."""
         return cls(
             settings.letterhead_name,
-            tuple(line for line in lines if line),
+            _lines(settings.letterhead_address),
             settings.letterhead_contact,
+            _lines(settings.payment_details),
+            settings.document_form == "statement",
         )
+
+
+def _lines(given: str) -> tuple[str, ...]:
+    return tuple(line for part in given.split("|") if (line := part.strip()))

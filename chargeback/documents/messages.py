@@ -29,7 +29,8 @@ def mail(
     message = EmailMessage()
     message["From"] = sender
     message["To"] = recipient
-    message["Subject"] = _one_line(_subject(document, event, age_days, issuer))
+    # As much as mail programs show.
+    message["Subject"] = _one_line(_subject(document, event, age_days, issuer))[:200]
     message["Message-ID"] = f"<{message_id}@chargeback>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_body(document, event, age_days, issuer))
@@ -38,8 +39,8 @@ def mail(
 
 
 def _one_line(words: str) -> str:
-    """Names may hold line ends; a subject is one line of at most what mail programs show."""
-    return "".join(c if c.isprintable() else " " for c in words)[:200]
+    """Names may hold line ends, which neither a header nor a line of a mail obeys."""
+    return "".join(c if c.isprintable() else " " for c in words)
 
 
 def _subject(document: InvoiceView, event: str, age_days: int, issuer: str) -> str:

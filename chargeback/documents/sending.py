@@ -29,6 +29,13 @@ def send_mail(message: EmailMessage, settings: Settings) -> None:
     try:
         with _server(settings) as server:
             server.send_message(message)
+    except (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused) as error:
+        # It is us whom the server does not take, not the payer. Its words may repeat what it was shown.
+        raise Unavailable(
+            "mail_not_sent",
+            f"the mail server {settings.smtp_host}:{settings.smtp_port} takes no mail from us ({error.smtp_code}); the "
+            "message waits: correct CHARGEBACK_SMTP_USER, CHARGEBACK_SMTP_PASSWORD and CHARGEBACK_MAIL_FROM",
+        ) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
         _tell(message["To"], code, said)

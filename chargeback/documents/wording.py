@@ -1,11 +1,11 @@
 """How numbers and dates are written for people: on invoices and on pages.
 
-Owns digits, separators and month names, the same in every locale. Rounds nothing but unit prices: an
+Owns digits, separators and month names, the same in every locale. Rounds nothing but unit prices and quantities: an
 amount comes as it is to be printed, an exact one is written with all its digits.
 """
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from chargeback.money import minor_digits
 from chargeback.periods import Period
@@ -25,6 +25,7 @@ _MONTHS = (
     "December",
 )
 _PRICE_DIGITS = 6
+_WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
 
 
 def money(amount: Decimal, currency: str) -> str:
@@ -43,8 +44,16 @@ def exact(number: Decimal, places: int = 0) -> str:
 
 
 def quantity(amount: Decimal, unit: str) -> str:
-    """An exact quantity with its unit."""
-    return f"{exact(amount)} {unit}".rstrip(" ")
+    """A quantity with its unit: to two decimals, or where it is small to six significant digits."""
+    return f"{short(amount)} {unit}".rstrip(" ")
+
+
+def short(amount: Decimal) -> str:
+    """A quantity as people read it; shares of it may have eighteen decimals that tell nobody anything."""
+    places = 2 if abs(amount) >= 1 else _PRICE_DIGITS - 1 - (amount.adjusted() if amount else 0)
+    if decimals(amount) <= places:
+        return exact(amount)
+    return exact(_WIDE.quantize(amount, Decimal(1).scaleb(-places)))
 
 
 def unit_price(price: Decimal, currency: str) -> str:
@@ -78,3 +87,11 @@ def long_period(period: Period) -> str:
     if first.year == last.year:
         return f"{first.day} {_MONTHS[first.month - 1]} to {long_date(last)}"
     return f"{long_date(first)} to {long_date(last)}"
+
+
+def period_name(period: Period) -> str:
+    """A period as people call it: October 2026 for a whole month, else its first and last day."""
+    start = period.start
+    if period == Period.month_of(start):
+        return f"{_MONTHS[start.month - 1]} {start.year}"
+    return long_period(period)

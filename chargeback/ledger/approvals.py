@@ -90,7 +90,8 @@ def reject(
 ) -> Drafts:
     """Reject the drafts: those that were pending are drafts again, to be mended and drafted anew.
 
-    Rerun: what was decided about these drafts in this run stays decided, once. Raises Invalid without a reason, Refused where there is nothing to reject or the drafts changed since.
+    Rerun: what was decided about these drafts in this run stays decided, once. Raises Invalid without a reason,
+    Refused where there is nothing to reject or the drafts changed since.
     """
     if not note.strip():
         raise Invalid(

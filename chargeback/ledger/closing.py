@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 from chargeback.ledger import quarantine
 from chargeback.periods import Period
 
-# What is on no issued document and has somebody who bears it. A cancelled document that keeps its claims is
-# written off.
+# What is on no issued document and has somebody who bears it: not what a later stage passed on, which others bear.
+# A cancelled document that keeps its claims is written off, and so is what corrects it.
 _OPEN = text("""
     SELECT
         (SELECT count(*) FROM allocation_days WHERE is_dirty AND usage_date >= :start AND usage_date < :end) AS days,
@@ -25,6 +25,8 @@ _OPEN = text("""
         (SELECT count(*) FROM allocations a JOIN cost_pools p USING (pool_id)
          WHERE p.retired_at IS NULL AND a.usage_date >= :start AND a.usage_date < :end
            AND (a.team_id IS NOT NULL OR a.user_id IS NOT NULL)
+           AND NOT a.is_written_off
+           AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
            AND NOT EXISTS (
                SELECT FROM line_allocations k JOIN invoice_lines l USING (line_id) JOIN invoices i USING (invoice_id)
                WHERE k.allocation_id = a.allocation_id AND k.released_by_line_id IS NULL

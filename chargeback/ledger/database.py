@@ -152,6 +152,19 @@ def translated(*, is_reading: bool = False) -> Iterator[None]:
         log.debug("database.failed", exc_info=error)
         # Without the cause: Prefect shows people whole tracebacks, and this one's words are the driver's.
         raise plain from None
+    except ValueError as error:
+        if not _is_about_text(error):
+            raise
+        raise Invalid(
+            "text_not_storable",
+            "a name or a reason holds a NUL or half a character, which no ledger can keep; write it again without",
+        ) from None
+
+
+def _is_about_text(error: ValueError) -> bool:
+    """Whether the driver was given a text that Postgres cannot hold; doors that know its name refuse it before."""
+    is_half = isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
+    return is_half or str(error).startswith("A string literal cannot contain NUL")
 
 
 def _in_plain_words(

@@ -45,3 +45,11 @@ def newest(connection: Connection, asked: Asked, before: int, most: int) -> Sequ
         .scalars()
         .all()
     )  # fmt: skip
+
+
+def team_of(connection: Connection, invoice_id: int) -> str | None:
+    """Whose the document is; None for a user's own and for one of all payers."""
+    team: str | None = connection.execute(
+        text("SELECT team_id FROM invoices WHERE invoice_id = :id"), {"id": invoice_id}
+    ).scalar_one()
+    return team

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.periods import Period
-from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView
-from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, Scope
+from chargeback.views import AnnexRow, BillTo, InvoiceRow, InvoiceView, LineView, SplitRow
+from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, RuleType, Scope
 
 
 def views(
     connection: Connection, invoice_ids: Sequence[int], *, with_annex: bool = True
 ) -> list[InvoiceView]:
-    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what."""
+    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what, and splits."""
     ids = {"ids": list(invoice_ids)}
     rows = connection.execute(
         text("""
@@ -33,12 +33,22 @@ def views(
         ),
         ids,
     ):
-        lines[line.invoice_id].append(_line(line))
+        lines[line.invoice_id].append(line_of(line))
     annexes = _annexes(connection, ids) if with_annex else {}
-    return [_view(row, lines[row.invoice_id], annexes.get(row.invoice_id, [])) for row in rows]
+    splits = _splits(connection, ids) if with_annex else {}
+    return [
+        _view(
+            row,
+            lines[row.invoice_id],
+            annexes.get(row.invoice_id, []),
+            splits.get(row.invoice_id, []),
+        )
+        for row in rows
+    ]
 
 
-def _line(line: Any) -> LineView:
+def line_of(line: Any) -> LineView:
+    """A row of `invoice_lines` as it stands on the document."""
     return LineView(
         line.position, LineKind(line.kind), line.description, line.resource_type, line.unit,
         plain(line.quantity), plain(line.exact_amount), plain(line.amount), LineCause(line.cause),
@@ -62,16 +72,17 @@ def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, lis
                 SELECT pool_id, cell_id, user_id, team_id FROM pool_cells
                 UNION ALL SELECT pool_id, cell_id, user_id, team_id FROM retired_pool_cells),
             parts AS (
-                SELECT invoice_id, user_id, NULL AS agent_id, resource_type, unit, quantity, cost
+                SELECT invoice_id, user_id, NULL AS agent_id, resource_type, unit, quantity, cost, is_divided
                 FROM claimed WHERE is_divided
                 UNION ALL
-                SELECT k.invoice_id, u.user_id, c.agent_id, k.resource_type, k.unit, c.quantity, c.cost
+                SELECT k.invoice_id, u.user_id, c.agent_id, k.resource_type, k.unit, c.quantity, c.cost, false
                 FROM claimed k JOIN used u ON u.pool_id = k.pool_id AND u.user_id IS NOT DISTINCT FROM k.user_id
                 JOIN usage_cells c USING (cell_id) WHERE NOT is_divided)
-            SELECT invoice_id, user_id, agent_id, resource_type, unit, sum(quantity) AS quantity, sum(cost) AS cost
-            FROM parts GROUP BY 1, 2, 3, 4, 5
+            SELECT invoice_id, user_id, agent_id, resource_type, unit, is_divided, sum(quantity) AS quantity,
+                sum(cost) AS cost
+            FROM parts GROUP BY 1, 2, 3, 4, 5, 6
             ORDER BY 1, user_id COLLATE "C" NULLS LAST, agent_id COLLATE "C" NULLS LAST,
-                resource_type COLLATE "C", unit COLLATE "C" """),
+                resource_type COLLATE "C", unit COLLATE "C", is_divided"""),
         ids,
     )
     found: dict[int, list[AnnexRow]] = {}
@@ -84,12 +95,39 @@ def _annexes(connection: Connection, ids: dict[str, list[int]]) -> dict[int, lis
                 row.unit,
                 plain(row.quantity),
                 plain(row.cost),
+                row.is_divided,
             )
         )
     return found
 
 
-def _view(row: Any, lines: Sequence[LineView], annex: Sequence[AnnexRow]) -> InvoiceView:
+def _splits(connection: Connection, ids: dict[str, list[int]]) -> dict[int, list[SplitRow]]:
+    """Per document, how the shared cost that its lines bill was divided."""
+    rows = connection.execute(
+        text("""
+            SELECT invoice_id, position, rule_id, version, min(name) AS name, min(rule_type) AS rule_type,
+                sum(shared) AS shared, sum(cost) AS cost, max(payers) AS payers,
+                CASE WHEN min(weight) = max(weight) AND min(weights) = max(weights) THEN min(weight) END AS weight,
+                min(weights) AS weights
+            FROM seen_splits WHERE invoice_id = ANY (:ids)
+            GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, rule_id COLLATE "C", version"""),
+        ids,
+    )
+    found: dict[int, list[SplitRow]] = {}
+    for row in rows:
+        weights = None if row.weight is None else plain(row.weights)
+        found.setdefault(row.invoice_id, []).append(
+            SplitRow(
+                row.position, row.rule_id, row.version, row.name, RuleType(row.rule_type), plain(row.shared),
+                plain(row.cost), row.payers, None if row.weight is None else plain(row.weight), weights,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _view(
+    row: Any, lines: Sequence[LineView], annex: Sequence[AnnexRow], splits: Sequence[SplitRow]
+) -> InvoiceView:
     return InvoiceView(
         invoice_id=str(row.public_id),
         kind=DocumentKind(row.kind),
@@ -117,6 +155,7 @@ def _view(row: Any, lines: Sequence[LineView], annex: Sequence[AnnexRow]) -> Inv
         credited_by_number=row.credited_by_number,
         held_elsewhere=tuple((number, Decimal(amount)) for number, amount in row.held_elsewhere),
         annex=tuple(annex),
+        splits=tuple(splits),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback.errors import NotFound, Refused
-from chargeback.ledger import appearance, audit, rulebook
+from chargeback.ledger import appearance, audit, budgets, rulebook
 from chargeback.payer import Payer
 from chargeback.payers_file import PayersFile, as_mapping
 
@@ -26,6 +26,7 @@ class ImportCounts:
     teams: int = 0
     users: int = 0
     memberships: int = 0
+    budgets: int = 0
     owners: int = 0
     rules: int = 0
 
@@ -33,7 +34,7 @@ class ImportCounts:
 def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportCounts:
     """Make what the file names so; what it does not name stays.
 
-    A team's members and a thing's owners are replaced as a whole where the file gives them. A rule
+    A team's members and budgets and a thing's owners are replaced as a whole where the file gives them. A rule
     that differs becomes its next version. Rerun: nothing changes, and the counts say so.
     """
     entries: list[audit.Entry] = []
@@ -49,13 +50,14 @@ def import_file(connection: Connection, file: PayersFile, actor: str) -> ImportC
         for user in sorted(file.users, key=by_id)
     )
     members = _put_members(connection, file, actor, entries)
+    kept = budgets.put(connection, file, actor, entries)
     owners = _put_owners(connection, file, actor, entries)
     changes = [rulebook.write(connection, rule, actor) for rule in file.parsed_rules]
     if members or owners:
         rulebook.mark_days(connection, date.min, date.max)
     rulebook.settle(connection, changes, *entries)
     changed = sum(change.entry is not None for change in changes)
-    return ImportCounts(teams, users, members, owners, changed)
+    return ImportCounts(teams, users, members, kept, owners, changed)
 
 
 def _put_payer(

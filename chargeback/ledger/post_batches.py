@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from chargeback.ledger import posting, usage
 from chargeback.ledger.chunks import Chunk, chunks
 from chargeback.ledger.database import transaction
-from chargeback.ledger.posting import record_id
+from chargeback.ledger.posting import Pushed, record_id
 from chargeback.ledger.usage_sources import PUSHED
 from chargeback.posted_usage import Posted
 from chargeback.settings import settings
@@ -40,10 +40,25 @@ class Loaded:
     batch_id: int
 
 
-def load(rows: Sequence[Row], now: datetime, first_batch_id: int | None = None) -> Loaded:
-    """Book the rows in one transaction; `first_batch_id` is that of the posted batch's first part.
+@dataclass(frozen=True)
+class Prepared:
+    """A part of a batch, ready to be booked: its rows, what they say, and that hashed and written for COPY."""
 
-    Rerun: rows that are held are unchanged. A row without time is of when its fact was booked, or of `now`.
+    rows: Sequence[Row]
+    facts: Sequence[Usage | Refusal]
+    chunk: Chunk
+    source: Pushed
+
+
+def leans_on_what_is_held(rows: Sequence[Row]) -> bool:
+    """Whether a row names its fact and no time: it is of when that was booked, maybe by the part before."""
+    return bool(_untimed(rows))
+
+
+def prepare(rows: Sequence[Row], now: datetime) -> Prepared:
+    """Everything that can be done of a part before the part before it is booked.
+
+    A row without time is of when its fact was booked, or of `now`.
     """
     with transaction() as connection:
         source = posting.pushed_source(connection)
@@ -52,12 +67,22 @@ def load(rows: Sequence[Row], now: datetime, first_batch_id: int | None = None) 
     (chunk,) = chunks(facts, PUSHED, settings().zone, len(facts))
     with transaction() as connection:
         usage.ensure_partitions(connection, chunk.months)
+    return Prepared(rows, facts, chunk, source)
+
+
+def book(part: Prepared, now: datetime, first_batch_id: int | None = None) -> Loaded:
+    """Book the part in one transaction; `first_batch_id` is that of the posted batch's first part.
+
+    Rerun: rows that are held are unchanged.
+    """
     with transaction() as connection:
         delivery = f"batch of {now:%Y-%m-%dT%H:%M:%S}Z"
-        batch = usage.load(connection, source.source_id, delivery, chunk, None, first_batch_id)
-        _keep_notes(connection, rows, facts)
-        held = _held(connection, chunk)
-    return Loaded(_told(rows, facts, chunk, held), batch.batch_id)
+        batch = usage.load(
+            connection, part.source.source_id, delivery, part.chunk, None, first_batch_id
+        )
+        _keep_notes(connection, part.rows, part.facts)
+        held = _held(connection, part.chunk)
+    return Loaded(_told(part.rows, part.facts, part.chunk, held), batch.batch_id)
 
 
 def _fact(row: Row, now: datetime, instants: dict[str, datetime]) -> Usage | Refusal:
@@ -72,13 +97,7 @@ def _fact(row: Row, now: datetime, instants: dict[str, datetime]) -> Usage | Ref
 
 def _held_instants(connection: Connection, rows: Sequence[Row]) -> dict[str, datetime]:
     """When the facts were booked whose rows name no time: such a row agrees with any."""
-    untimed = [
-        str(record_id(row.post.usage_id))
-        for row in rows
-        if isinstance(row.post, Posted)
-        and row.post.usage_at is None
-        and row.post.usage_id is not None
-    ]
+    untimed = [str(record_id(usage_id)) for usage_id in _untimed(rows)]
     if not untimed:
         return {}
     found = connection.execute(
@@ -87,6 +106,11 @@ def _held_instants(connection: Connection, rows: Sequence[Row]) -> dict[str, dat
         {"ids": untimed},
     )
     return dict(found.tuples().all())
+
+
+def _untimed(rows: Sequence[Row]) -> list[str]:
+    posts = (row.post for row in rows if isinstance(row.post, Posted))
+    return [post.usage_id for post in posts if post.usage_at is None and post.usage_id is not None]
 
 
 def _held(connection: Connection, chunk: Chunk) -> dict[int, str]:

@@ -82,20 +82,20 @@ def preview(change: Callable[[Connection], object], most_cells: int = MOST_CELLS
             return Preview(len(days), plain(cost), is_at_most=True)
         _lock(connection, days)
         _allocate(connection, [day for day in days if day in set(waiting)])
-        before = _borne(connection, days)
+        before = borne(connection, days)
         newest = connection.execute(text("SELECT max(rule_key) FROM allocation_rules")).scalar_one()
         change(connection)
         _allocate(connection, days)
-        return _compared(before, _borne(connection, days), _taken(connection, newest))
+        return _compared(before, borne(connection, days), taken(connection, newest))
 
 
 def allocation_preview(start: date, end: date) -> Preview:
     """What allocating the days in `start <= day < end` moves: from no pool, or from those it replaces."""
     with rehearsal() as connection:
         days = days_to_allocate(connection, start, end)
-        before = _borne(connection, days)
+        before = borne(connection, days)
         _allocate(connection, days)
-        return _compared(before, _borne(connection, days), ())
+        return _compared(before, borne(connection, days), ())
 
 
 def _touched(
@@ -144,7 +144,9 @@ def _allocate(connection: Connection, days: Sequence[date]) -> None:
         allocate_days(connection, list(month))
 
 
-class _Payer(NamedTuple):
+class BornePayer(NamedTuple):
+    """A payer, or who is none: `is_allocated` False for cells in no cost pool."""
+
     team_id: str | None
     user_id: str | None
     is_allocated: bool
@@ -164,18 +166,18 @@ _BORNE = text("""
     GROUP BY 1
 """)
 
-Borne = Mapping[tuple[date, _Payer], Decimal]
+Borne = Mapping[tuple[date, BornePayer], Decimal]
 
 
-def _borne(connection: Connection, days: Sequence[date]) -> Borne:
+def borne(connection: Connection, days: Sequence[date]) -> Borne:
     """What each payer bears on each day."""
     return {
-        (day, _Payer(*payer)): cost
+        (day, BornePayer(*payer)): cost
         for day, *payer, cost in connection.execute(_BORNE, {"days": list(days)})
     }
 
 
-def _taken(connection: Connection, newest: int) -> Sequence[Any]:
+def taken(connection: Connection, newest: int) -> Sequence[Any]:
     """What rule versions made after `newest` take."""
     return connection.execute(
         text("""SELECT r.rule_id, sum(p.cost) AS cost, count(DISTINCT p.usage_date) AS days
@@ -206,9 +208,9 @@ def _compared(before: Borne, after: Borne, taken: Sequence[Any]) -> Preview:
     )
 
 
-def _sum(borne: Borne, days: set[date], payer: _Payer) -> Decimal:
+def _sum(borne: Borne, days: set[date], payer: BornePayer) -> Decimal:
     return plain(money.exact_sum(borne.get((day, payer), Decimal(0)) for day in days))
 
 
-def _order(payer: _Payer) -> tuple[bool, str, str]:
+def _order(payer: BornePayer) -> tuple[bool, str, str]:
     return payer.is_allocated, payer.team_id or "", payer.user_id or ""

@@ -69,9 +69,7 @@ def _ahead(order: Order) -> Generator[Any, None, None]:
 def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
     if isinstance(order.source, SnapshotSource):
         scoped = order.source.read_scopes(order.window, order.known)
-        counted_in = order.pricing.source_currency
-        foreign = None if counted_in == order.pricing.currency else counted_in
-        yield from snapshot_chunks(scoped, order.batch_records, foreign)
+        yield from snapshot_chunks(scoped, order.batch_records, order.pricing)
         return
     seen = Seen()
     rows = priced(order.source.read(order.window), order.pricing, seen)
@@ -117,6 +115,7 @@ def _serve() -> None:
         for found in _prepared(pickle.load(sys.stdin.buffer)):  # noqa: S301
             pickle.dump(found, outgoing, pickle.HIGHEST_PROTOCOL)
             outgoing.flush()
+            found.rows = b""  # The next chunk is prepared while this one is still named.
         found = None
     except ChargebackError as refused:
         found = refused

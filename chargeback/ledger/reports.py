@@ -26,19 +26,23 @@ _COLUMNS: dict[Subject, str] = {"team": "team_id", "user": "user_id"}
 # Pooled usage keeps the team it was pooled under; what is in no pool yet is attributed as of now.
 _USED = """
     WITH used AS (
-        SELECT h.team_id, h.user_id, c.agent_id, c.resource_type, c.usage_date, c.cost, c.quantity, c.record_count
+        SELECT h.team_id, h.user_id, c.agent_id, c.resource_type, c.sku, c.unit, c.usage_date, c.cost, c.quantity,
+            c.record_count
         FROM usage_cells c JOIN pool_cells h USING (cell_id)
         WHERE c.usage_date >= :start AND c.usage_date < :end
         UNION ALL
-        SELECT a.team_id, a.user_id, a.agent_id, a.resource_type, a.usage_date, a.cost, a.quantity, a.record_count
+        SELECT a.team_id, a.user_id, a.agent_id, a.resource_type, a.sku, a.unit, a.usage_date, a.cost, a.quantity,
+            a.record_count
         FROM attributed_cells a JOIN usage_sources s USING (source_id)
         WHERE a.usage_date >= :start AND a.usage_date < :end AND s.role = 'allocate'
           AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = a.cell_id))
-    SELECT {column} AS subject, grouping(resource_type, agent_id, usage_date) AS grouped,
-        resource_type, agent_id, usage_date, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS records
+    SELECT {column} AS subject, grouping(resource_type, agent_id, usage_date, sku, unit) AS grouped,
+        resource_type, agent_id, usage_date, sku, unit, sum(cost) AS cost, sum(quantity) AS quantity,
+        sum(record_count) AS records
     FROM used WHERE {column} IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR {column} = ANY (:ids))
-    GROUP BY {column}, GROUPING SETS ((), (resource_type), (agent_id), (usage_date))
-    ORDER BY subject, grouped, resource_type COLLATE "C", agent_id COLLATE "C" NULLS LAST, usage_date
+    GROUP BY {column}, GROUPING SETS ((), (resource_type), (agent_id), (usage_date), (sku), (resource_type, unit))
+    ORDER BY subject, grouped, resource_type COLLATE "C", agent_id COLLATE "C" NULLS LAST, usage_date,
+        sku COLLATE "C" NULLS LAST, unit COLLATE "C"
 """
 
 _BORNE = """
@@ -53,7 +57,15 @@ _BORNE = """
         a.user_id COLLATE "C" NULLS FIRST, p.resource_type COLLATE "C", p.unit COLLATE "C"
 """
 
-_RESOURCE_TYPE, _AGENT, _DAY, _ALL = 3, 5, 6, 7
+# What `grouping` says of each: a bit per column that is summed over.
+_RESOURCE_TYPE, _AGENT, _DAY, _MODEL, _UNIT, _ALL = (
+    0b01111,
+    0b10111,
+    0b11011,
+    0b11101,
+    0b01110,
+    0b11111,
+)
 
 
 @dataclass
@@ -147,6 +159,8 @@ def _report(
         ),
         by_agent=tuple(_usage(row, row.agent_id or "no agent") for row in found.usage[_AGENT]),
         by_day=tuple(_usage(row, row.usage_date.isoformat()) for row in found.usage[_DAY]),
+        by_model=tuple(_usage(row, row.sku or "no model") for row in found.usage[_MODEL]),
+        by_unit=tuple(_usage(row, row.resource_type, row.unit) for row in found.usage[_UNIT]),
         allocations=tuple(found.allocations),
         invoices=tuple(found.invoices),
         adjustments=tuple(found.adjustments),
@@ -156,5 +170,5 @@ def _report(
     )
 
 
-def _usage(row: Any, key: str) -> UsageRow:
-    return UsageRow(key, plain(row.cost), plain(row.quantity), int(row.records))
+def _usage(row: Any, key: str, unit: str = "") -> UsageRow:
+    return UsageRow(key, plain(row.cost), plain(row.quantity), int(row.records), unit)

@@ -15,18 +15,22 @@ from typing import Any
 from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.ledger.staging import escaped
-from chargeback.sources.contract import Known, Refusal, Scope, Scoped, Usage
+from chargeback.sources.contract import Known, Original, Refusal, Scope, Scoped, Usage
+from chargeback.sources.pricing import Pricing, converted
 
-# From usage_date on, the columns are the facts that decide money; with the scope they are what is hashed.
+# From usage_date to cost, the columns are the facts that decide money; with the scope they are what is hashed, and so
+# is what a row in another currency said itself.
 DELIVERED = """scope_no integer, position bigint, content_hash uuid, residual numeric, fingerprint bigint,
     usage_date date, charge_date date, usage_at timestamptz, team_id text, user_id text, agent_id text,
-    account_id text, owner_tag text, resource_type text, sku text, unit text, quantity numeric, cost numeric"""
+    account_id text, owner_tag text, resource_type text, sku text, unit text, quantity numeric, cost numeric,
+    currency text, original_cost numeric, exchange_rate numeric"""
 # Rows that were read before.
 KNOWN = "position bigint, fingerprint bigint"
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
 MOST_ROWS = 25_000
 _ROUNDED = dict[Any, tuple[str, str]]
+_OURS = "\\N\t\\N\t\\N"
 
 
 @dataclass
@@ -46,17 +50,17 @@ class SnapshotChunk:
 
 
 def snapshot_chunks(
-    rows: Iterable[Scoped | Known], batch_records: int, foreign: str | None = None
+    rows: Iterable[Scoped | Known], batch_records: int, pricing: Pricing
 ) -> Iterator[SnapshotChunk]:
     """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
 
-    They are small, for they are only staged: how a delivery is cut decides nothing. `foreign` is what
-    rows that say nothing else are in, where that is not the ledger's currency.
+    They are small, for they are only staged: how a delivery is cut decides nothing. Rows in another currency
+    are converted, or refused where their month has no rate.
     """
     iterator, numbers = iter(rows), _Numbers()
     most = min(MOST_ROWS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, most), numbers, foreign)
+        chunk = _prepare(islice(iterator, most), numbers, pricing)
         if not chunk.size:
             return
         chunk.scopes = numbers.news()
@@ -93,9 +97,7 @@ class _Numbers:
         return known
 
 
-def _prepare(
-    rows: Iterable[Scoped | Known], numbers: _Numbers, foreign: str | None
-) -> SnapshotChunk:
+def _prepare(rows: Iterable[Scoped | Known], numbers: _Numbers, pricing: Pricing) -> SnapshotChunk:
     """Round, name and hash each row.
 
     The loop is written out because it runs once per row: 1,000,000 of them in some seconds.
@@ -106,6 +108,7 @@ def _prepare(
     dimensions: dict[tuple[Any, ...], str] = {}
     days: dict[tuple[Any, ...], str] = {}
     amounts: _ROUNDED = {}
+    is_foreign = pricing.source_currency != pricing.currency
     for found in rows:
         chunk.size += 1
         if isinstance(found, Known):
@@ -113,10 +116,8 @@ def _prepare(
             continue
         scope, row, fingerprint = found
         number, name = numbers.of(scope)
-        if isinstance(row, Usage) and (other := row.currency or foreign):
-            row = _refusal(
-                row, "currency_other", f"It is in {other}; deliver it in the ledger's currency."
-            )
+        if isinstance(row, Usage) and (is_foreign or row.currency is not None):
+            row = converted(row, pricing)
         if isinstance(row, Refusal):
             chunk.refusals.append((number, row))
             continue
@@ -131,10 +132,17 @@ def _prepare(
         texts = dimensions.get(row[3:11]) or dimensions.setdefault(
             row[3:11], "\t".join(map(escaped, row[3:11]))
         )
+        facts = f"{day}\t{texts}\t{quantity}\t{cost}"
+        said, hashed = _OURS, facts
+        if row.original is not None:
+            # Its text may stay while its rate changes, so it is read whenever it comes.
+            fingerprint, said = None, _said(row.original)
+            hashed = f"{facts}\t{said}"
         told = "\\N" if fingerprint is None else fingerprint
-        facts = f"{day}\t{texts}\t{quantity}\t{cost}\n"
-        content = sha256(f"{name}{row.external_id}\t{facts}".encode()).hexdigest()
-        write(f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{told}\t{facts}".encode())
+        content = sha256(f"{name}{row.external_id}\t{hashed}\n".encode()).hexdigest()
+        write(
+            f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{told}\t{facts}\t{said}\n".encode()
+        )
     chunk.rows, chunk.known = buffer.getvalue(), known.getvalue()
     return chunk
 
@@ -143,6 +151,11 @@ def _round(amounts: _ROUNDED, raw: Any) -> tuple[str, str]:
     kept, residual = money.enter(raw)
     rounded = amounts[raw] = (str(kept), str(residual))
     return rounded
+
+
+def _said(original: Original) -> str:
+    """What the row said in its own currency, and the rate it was converted at."""
+    return f"{original.currency}\t{original.cost:f}\t{original.rate:f}"
 
 
 def _days(chunk: SnapshotChunk, row: Usage) -> str:

@@ -18,7 +18,15 @@ from sqlalchemy import Connection, text
 from chargeback.identity import public_id
 from chargeback.ledger import batches, usage
 from chargeback.ledger.chunks import DayTally, ManifestLine
-from chargeback.ledger.snapshots import FACTS, Difference, HeldScope, book, compare, find_scope
+from chargeback.ledger.snapshots import (
+    FACTS,
+    SAID,
+    Difference,
+    HeldScope,
+    book,
+    compare,
+    find_scope,
+)
 from chargeback.settings import settings
 from chargeback.snapshot_judgement import objections
 from chargeback.sources.contract import Refusal, Scope
@@ -56,23 +64,31 @@ class ScopeCounts:
 
 
 def settle(
-    connection: Connection, source_id: int, source_name: str, delivered: DeliveredScope
+    connection: Connection,
+    source_id: int,
+    source_name: str,
+    delivered: DeliveredScope,
+    is_judged: bool = True,
 ) -> ScopeCounts:
     """Replace what is held of the scope by what was delivered, or let the delivery wait for a person.
 
+    With `is_judged` False it never waits: it says again what is held, at another rate.
     Rerun: what is held already, waits already or was rejected already changes nothing.
     """
     role = lock_source(connection, source_id)
     held = find_scope(connection, source_id, source_name, delivered.scope)
     found = compare(connection, held, delivered.number)
-    if delivered.refusals or delivered.unplaced or not found.is_same:
+    if is_judged and (delivered.refusals or delivered.unplaced or not found.is_same):
         reasons = objections(
             found.delivered, found.held, len(delivered.refusals), delivered.unplaced,
             settings().snapshot_fall_percent,
         )  # fmt: skip
         if reasons:
             return _hold_back(connection, held, delivered, found, reasons)
-    replace_waiting(connection, held, "the scope was delivered again, and that delivery is booked")
+    if is_judged:
+        replace_waiting(
+            connection, held, "the scope was delivered again, and that delivery is booked"
+        )
     return booked(connection, held, delivered, found, role)
 
 
@@ -114,8 +130,8 @@ _KEEP = text("""
     RETURNING snapshot_id
 """)
 _KEEP_ROWS = text(f"""
-    INSERT INTO waiting_usage (snapshot_id, position, content_hash, residual, {FACTS})
-    SELECT :snapshot_id, position, content_hash, residual, {FACTS} FROM delivered WHERE scope_no = :number
+    INSERT INTO waiting_usage (snapshot_id, position, content_hash, residual, {FACTS}, {SAID})
+    SELECT :snapshot_id, position, content_hash, residual, {FACTS}, {SAID} FROM delivered WHERE scope_no = :number
 """)  # noqa: S608 - made of constants only
 
 
@@ -174,9 +190,9 @@ def _content_hash(rows: str, delivered: DeliveredScope) -> UUID:
 
 _QUARANTINE = text("""
     INSERT INTO usage_quarantine
-        (batch_id, source_id, snapshot_id, position, usage_date, code, reason, row, row_hash, raw_cost)
+        (batch_id, source_id, snapshot_id, position, usage_date, code, reason, row, row_hash, raw_cost, currency)
     VALUES (:batch_id, :source_id, :snapshot_id, :position, :usage_date, :code, :reason, CAST(:row AS jsonb),
-        :row_hash, :raw_cost)
+        :row_hash, :raw_cost, :currency)
 """)
 
 
@@ -193,13 +209,14 @@ def _quarantine(
     rows: list[dict[str, Any]] = []
     for ordinal, refusal in enumerate(delivered.refusals):
         day = refusal.usage_at.date() if refusal.usage_at else None
-        tallies[ManifestLine(day)].received.add(refusal.raw_cost or Decimal(0))
-        tallies[ManifestLine(day)].quarantined.add(refusal.raw_cost or Decimal(0))
+        tally = tallies[ManifestLine(day, refusal.currency)]
+        tally.received.add(refusal.raw_cost or Decimal(0))
+        tally.quarantined.add(refusal.raw_cost or Decimal(0))
         rows.append({
             "batch_id": batch_id, "source_id": held.source_id, "snapshot_id": snapshot_id,
             "position": refusal.position, "usage_date": day, "code": refusal.code, "reason": refusal.reason,
             "row": json.dumps(refusal.row, ensure_ascii=False), "raw_cost": refusal.raw_cost,
-            "row_hash": public_id("snapshot", str(content_hash), str(ordinal)),
+            "currency": refusal.currency, "row_hash": public_id("snapshot", str(content_hash), str(ordinal)),
         })  # fmt: skip
     connection.execute(_QUARANTINE, rows)
     batches.write_manifest(connection, batch_id, tallies)

@@ -67,10 +67,13 @@ class _Delivery:
             yield DeliveredScope(number, scope, self.name, refusals, len(unplaced))
 
 
-def sync_snapshot(order: Order, source: KeptSource, delivery: str) -> Iterator[ScopeCounts]:
+def sync_snapshot(
+    order: Order, source: KeptSource, delivery: str, is_judged: bool = True
+) -> Iterator[ScopeCounts]:
     """Settle every scope that the source delivers, one transaction each; what became of each.
 
-    Scopes that it does not name stay as they are. Two syncs of one source take turns.
+    Scopes that it does not name stay as they are; with `is_judged` False none waits. Two syncs of one source take
+    turns.
     Rerun: scopes that say what is held change nothing.
     """
     with _session(source.source_id) as connection:
@@ -81,9 +84,9 @@ def sync_snapshot(order: Order, source: KeptSource, delivery: str) -> Iterator[S
             usage.ensure_partitions(other, delivered.months)
         for scope in delivered.in_order():
             with connection.begin():
-                counts = settle(connection, source.source_id, source.name, scope)
+                counts = settle(connection, source.source_id, source.name, scope, is_judged)
             yield counts
-        if delivered.size and NO_SCOPE not in delivered.refusals:
+        if is_judged and delivered.size and NO_SCOPE not in delivered.refusals:
             with connection.begin():
                 _settle_unplaced(connection, source)
 

@@ -23,6 +23,8 @@ from chargeback.sources.contract import Scope
 
 FACTS = """usage_date, charge_date, usage_at, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku,
     unit, quantity, cost"""
+# What a row in another currency said itself; of the ledger's own currency all NULL.
+SAID = "currency, original_cost, exchange_rate"
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,20 @@ _SOME_ARRIVE = text(
 )
 _BOOK_RECORDS = text(f"""
     INSERT INTO usage_records (usage_id, source_id, batch_id, scope_id, external_id, residual, content_hash,
-        fingerprint, {FACTS})
-    SELECT usage_id, :source_id, :batch_id, :scope_id, external_id, residual, content_hash, fingerprint, {FACTS}
+        fingerprint, {FACTS}, original_currency, original_cost, exchange_rate, repriced)
+    SELECT usage_id, :source_id, :batch_id, :scope_id, external_id, residual, content_hash, fingerprint, {FACTS},
+        {SAID}, CASE WHEN original_cost IS NOT NULL THEN 0 END
     FROM arriving ORDER BY usage_id
 """)  # noqa: S608 - made of constants only
 _BOOK_CELLS = text("""
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count)
+        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, exchange_rate)
     SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*)
+        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
+        currency, coalesce(exchange_rate, 1)
     FROM arriving
-    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit
+    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+        currency, coalesce(exchange_rate, 1)
 """)
 # Of rows that say the same the newest are taken back.
 _MISSING = text("""
@@ -196,18 +201,18 @@ def book(
     return batches.counts_of(connection, batch_id)
 
 
-_DELIVERED_BY_DAY = text("""
-    SELECT usage_date, count(*), sum(cost + residual) FROM delivered WHERE scope_no = :number GROUP BY usage_date
-""")
-_ARRIVING_BY_DAY = text("""
-    SELECT usage_date, count(*), sum(cost + residual) FROM arriving GROUP BY usage_date
-""")
+_BY_LINE = """
+    SELECT usage_date, currency, coalesce(exchange_rate, 1), count(*), sum(coalesce(original_cost, cost + residual))
+    FROM {rows} GROUP BY 1, 2, 3
+"""
+_DELIVERED_BY_LINE = text(_BY_LINE.format(rows="delivered WHERE scope_no = :number"))
+_ARRIVING_BY_LINE = text(_BY_LINE.format(rows="arriving"))
 
 
 def _received(connection: Connection, number: int) -> dict[ManifestLine, DayTally]:
     tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
-    for day, count, raw in connection.execute(_DELIVERED_BY_DAY, {"number": number}):
-        tallies[ManifestLine(day)].received.add(raw, count)
+    for *line, count, raw in connection.execute(_DELIVERED_BY_LINE, {"number": number}):
+        tallies[ManifestLine(*line)].received.add(raw, count)
     return tallies
 
 
@@ -238,12 +243,12 @@ def _count_unchanged(
     connection: Connection, tallies: dict[ManifestLine, DayTally], *, has_new: bool
 ) -> None:
     """What was received and is not new was held already."""
-    new: dict[date | None, Tally] = {
-        day: Tally(count, raw)
-        for day, count, raw in (connection.execute(_ARRIVING_BY_DAY) if has_new else [])
+    new = {
+        ManifestLine(*line): Tally(count, raw)
+        for *line, count, raw in (connection.execute(_ARRIVING_BY_LINE) if has_new else [])
     }
     for line, tally in tallies.items():
-        booked = new.get(line.usage_date, Tally())
+        booked = new.get(line, Tally())
         tally.unchanged.add(
             money.EXACT.subtract(tally.received.raw, booked.raw),
             tally.received.count - booked.count,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from chargeback.errors import Invalid, NotFound, Refused
 from chargeback.ledger import audit, usage
 from chargeback.ledger.database import transaction
+from chargeback.ledger.revaluation import revalue
 from chargeback.ledger.snapshot_rows import DELIVERED
 from chargeback.ledger.snapshot_settling import (
     DeliveredScope,
@@ -21,7 +22,7 @@ from chargeback.ledger.snapshot_settling import (
     decide,
     lock_source,
 )
-from chargeback.ledger.snapshots import FACTS, HeldScope, compare, find_scope
+from chargeback.ledger.snapshots import FACTS, SAID, HeldScope, compare, find_scope
 from chargeback.periods import Period
 from chargeback.sources.contract import Scope
 from models.enums import SnapshotState
@@ -132,6 +133,7 @@ def accept(snapshot_id: int, reason: str, actor: str) -> Decided:
             delivered = DeliveredScope(_ACCEPTED_ROWS, held.scope, found.delivery)
             counts = booked(connection, held, delivered, difference, role)
         _decide(connection, found, SnapshotState.ACCEPTED, actor, reason)
+    revalue()  # A rate may have changed while it waited.
     return Decided(snapshot_id, SnapshotState.ACCEPTED, counts)
 
 
@@ -189,8 +191,8 @@ def _stage_kept(connection: Connection, snapshot_id: int) -> None:
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.delivered"))
     connection.execute(text(f"CREATE TEMPORARY TABLE delivered ({DELIVERED}) ON COMMIT DROP"))
     connection.execute(
-        text(f"""INSERT INTO delivered (scope_no, position, content_hash, residual, {FACTS})
-                 SELECT :number, position, content_hash, residual, {FACTS} FROM waiting_usage
+        text(f"""INSERT INTO delivered (scope_no, position, content_hash, residual, {FACTS}, {SAID})
+                 SELECT :number, position, content_hash, residual, {FACTS}, {SAID} FROM waiting_usage
                  WHERE snapshot_id = :id"""),  # noqa: S608 - made of constants only
         {"id": snapshot_id, "number": _ACCEPTED_ROWS},
     )

@@ -106,7 +106,7 @@ def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table
         parquet = pyarrow.parquet.ParquetFile(file)
         header = [column for column in parquet.schema_arrow.names if column.casefold() in wanted]
         return Table(header, _parquet_rows(parquet, header, name))
-    except pyarrow.ArrowException as fault:
+    except (pyarrow.ArrowException, OSError) as fault:
         raise _damaged(name, fault) from None
 
 
@@ -139,7 +139,10 @@ def _texts(column: Any) -> list[str | None]:
     return cast("list[str | None]", column.cast(pyarrow.string()).to_pylist())
 
 
-def _damaged(name: str, fault: Exception) -> Invalid:
+def _damaged(name: str, fault: Exception) -> Exception:
+    """The refusal of a file that is no whole Parquet; what the disk itself reports stays as it is."""
+    if getattr(fault, "errno", None) is not None:
+        return fault
     said = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
     return Invalid(
         "delivery_invalid", f"{name} is cut off or damaged ({said[:200]}); export it again."

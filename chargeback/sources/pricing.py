@@ -81,6 +81,16 @@ def again(refusal: Refusal, pricing: Pricing, seen: Seen | None = None) -> Usage
     return _settled(refusal, pricing, seen or Seen())
 
 
+def converted(usage: Usage, pricing: Pricing) -> Usage | Refusal:
+    """The usage in the ledger's currency at its month's rate, or refused for want of one."""
+    foreign = usage.currency or pricing.source_currency
+    own = usage._replace(currency=None if foreign == pricing.currency else foreign)
+    try:
+        return _converted(own, pricing)
+    except Invalid as fault:
+        return refusal_of(own, fault.code, fault.message)
+
+
 def replayed(refusal: Refusal, pricing: Pricing) -> Usage | Refusal:
     """What a quarantined row is today: read again, priced again, with the fixes that are made by now."""
     return _settled(_reread(refusal, pricing, Seen()), pricing, Seen())
@@ -171,7 +181,7 @@ def _rate(usage: Usage, pricing: Pricing) -> Decimal:
         raise Invalid(
             NO_EXCHANGE_RATE,
             f"there is no rate of {usage.currency} for {month:%Y-%m}; "
-            "add it with `chargeback exchange-rates import`, and the row is replayed",
+            "add it with `chargeback exchange-rates import`: the row is replayed then, or a snapshot synced again",
         )
     return rate
 

@@ -5,6 +5,8 @@ Owns roles, policies and the transactions of requests. Each route declares its p
 bound twice: by the queries, which ask for the team's, and by row-level security under them (`books`).
 """
 
+import base64
+import binascii
 import ipaddress
 import logging
 from collections.abc import Callable, Iterator
@@ -25,6 +27,10 @@ from entrypoints.api.token_desk import TokenDesk
 from models.enums import TokenRole as Role
 
 log = logging.getLogger("chargeback.api.access")
+
+
+# Where browsers read the published files: the only routes that take a token as a password.
+SITE = "/site"
 
 
 class Policy(StrEnum):
@@ -55,6 +61,11 @@ class Caller(NamedTuple):
     token_id: int | None = None
 
     @property
+    def keeper(self) -> str:
+        """To whom its Idempotency-Keys belong: others may use the same ones for other things."""
+        return str(self.token_id or self.actor)
+
+    @property
     def is_viewer(self) -> bool:
         """Whether it sees one team only."""
         return self.role is Role.VIEWER
@@ -81,14 +92,15 @@ NOBODY = Caller("nobody", Role.VIEWER)
 class Needs:
     """A route's policy; as a dependency it gives the caller, or refuses."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, takes_basic: bool = False) -> None:
         self.policy = policy
+        self._takes_basic = takes_basic
 
     async def __call__(self, request: Request) -> Caller:
         """The caller, if the policy lets it in. Raises Unauthenticated, or Forbidden."""
         if self.policy is Policy.OPEN:
             return NOBODY
-        caller = await _caller(request)
+        caller = await _caller(request, takes_basic=self._takes_basic)
         if caller.role not in ALLOWED[self.policy]:
             log.info(
                 "access.forbidden actor=%s role=%s path=%r",
@@ -111,13 +123,13 @@ Governor = Annotated[Caller, Depends(Needs(Policy.GOVERN))]
 Anyone = Depends(Needs(Policy.OPEN))
 
 
-async def _caller(request: Request) -> Caller:
+async def _caller(request: Request, *, takes_basic: bool) -> Caller:
     """Who the request's token says it is from."""
     if not hasattr(request.app.state, "token_desk"):
         request.app.state.token_desk = TokenDesk()
     desk: TokenDesk = request.app.state.token_desk
     given = request.headers.getlist("authorization")
-    shown = _bearer(given[0]) if len(given) == 1 else None
+    shown = _shown(given[0], takes_basic=takes_basic) if len(given) == 1 else None
     is_open, token = await desk.recognise(shown)
     if token is not None:
         standing = token.standing(now())
@@ -143,9 +155,20 @@ async def _caller(request: Request) -> Caller:
     )  # fmt: skip
 
 
-def _bearer(header: str) -> str | None:
+def _shown(header: str, *, takes_basic: bool) -> str | None:
+    """The token that a header shows: a bearer's, or where browsers are served the password of HTTP Basic."""
     scheme, _, token = header.partition(" ")
+    if scheme.lower() == "basic" and takes_basic:
+        return _password(token.strip())
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _password(credentials: str) -> str | None:
+    """What follows the name in Basic credentials; the name may be anything, for the token says whose it is."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode("ascii").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def _refused(request: Request, code: str, message: str) -> Unauthenticated:
@@ -212,14 +235,14 @@ def once(call: Call, work: Callable[[Connection], Answer]) -> Answer:
     with books(call.caller) as connection:
         if call.key is None:
             return work(connection)
-        holder = str(call.caller.token_id or call.caller.actor)
-        kept = idempotency.begin(connection, holder, call.key, call.digest)
+        keeper = call.caller.keeper
+        kept = idempotency.begin(connection, keeper, call.key, call.digest)
         if kept is not None:
             return Answer(kept.status, exact_json.loads(kept.content.encode()))
         answer = work(connection)
         content = exact_json.dumps(answer.content).decode()
         idempotency.finish(
-            connection, holder, call.key, idempotency.KeptAnswer(answer.status, content)
+            connection, keeper, call.key, idempotency.KeptAnswer(answer.status, content)
         )
         return answer
 

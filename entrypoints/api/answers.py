@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from chargeback import exact_json
 from chargeback.errors import ChargebackError, Unauthenticated, Unavailable
+from entrypoints.api.access import SITE
 
 log = logging.getLogger("chargeback.api")
 
@@ -55,11 +56,12 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-def _ours(_: Request, error: Exception) -> Response:
+def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ChargebackError), "the handler of our own errors"
     if type(error).http_status == 500:
-        return _bug(_, error)
-    return refusal(error.http_status, error.code, error.message, headers=_headers_of(error))
+        return _bug(request, error)
+    headers = _headers_of(request, error)
+    return refusal(error.http_status, error.code, error.message, headers=headers)
 
 
 def _detailed(_: Request, error: Exception) -> Response:
@@ -68,11 +70,15 @@ def _detailed(_: Request, error: Exception) -> Response:
     return refusal(ours.http_status, ours.code, ours.message, error.details)
 
 
-def _headers_of(error: ChargebackError) -> dict[str, str]:
+def _headers_of(request: Request, error: ChargebackError) -> dict[str, str]:
     if isinstance(error, Unavailable):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, Unauthenticated):
-        return {"WWW-Authenticate": "Bearer"}
+        # A browser asks its user for name and password then; the API's programs are told of tokens.
+        is_site = request.url.path == SITE or request.url.path.startswith(f"{SITE}/")
+        return {
+            "WWW-Authenticate": 'Basic realm="Chargeback", charset="UTF-8"' if is_site else "Bearer"
+        }
     return {}
 
 

@@ -8,12 +8,14 @@ from fastapi import APIRouter, FastAPI
 from entrypoints.api import (
     access_audit,
     allocations,
+    explanations,
     health,
     invoices,
     page,
     periods,
     reports,
     rules,
+    site_files,
     usage,
     usage_batches,
 )
@@ -23,7 +25,9 @@ from entrypoints.api.threads import bound_threads
 from entrypoints.api.wire import ROOT
 from entrypoints.api.writer import Writer
 
-SUBJECTS = (usage, usage_batches, rules, allocations, invoices, reports, periods, access_audit)
+SUBJECTS = (
+    usage, usage_batches, rules, allocations, invoices, explanations, reports, periods, access_audit,
+)  # fmt: skip
 VERSION = "1"
 DESCRIPTION = (
     "Charges what AI agents, data platforms and clouds cost back to the teams and users who caused it. "
@@ -49,6 +53,7 @@ def make_app() -> FastAPI:
     app.include_router(guide)
     app.include_router(health.routes)
     app.include_router(page.routes)
+    app.include_router(site_files.routes)
     app.add_middleware(Guarding)
     handle_errors(app)
     return app

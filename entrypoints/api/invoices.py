@@ -129,10 +129,18 @@ def _shown(
     connection: Connection, caller: Caller, given: str, *, with_annex: bool = False
 ) -> InvoiceView:
     """The document, if the caller may see it. Raises NotFound as for one that is not there."""
-    (view,) = invoices.views(connection, [_found(connection, given)], with_annex=with_annex)
-    if not caller.sees(view.team_id):
-        raise _not_found(given)
+    (view,) = invoices.views(
+        connection, [shown_id(connection, caller, given)], with_annex=with_annex
+    )
     return view
+
+
+def shown_id(connection: Connection, caller: Caller, given: str) -> int:
+    """The document's own id, if the caller may see it. Raises NotFound as for one that is not there."""
+    found = _found(connection, given)
+    if caller.is_viewer and not caller.sees(invoice_lists.team_of(connection, found)):
+        raise _not_found(given)
+    return found
 
 
 def _found(connection: Connection, given: str) -> int:

@@ -135,6 +135,8 @@ _EXAMPLES = {
     "user_id": "user-456",
     "rule_id": "team-equal-split",
     "invoice_id": "INV-20240101-0001",
+    "position": "1",
+    "usage_id": "call-1",
     "allocation_id": str(ShareName("by_usage", "team-123", "user-456", Period.month("2024-01"))),
 }
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import IO, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
@@ -18,7 +19,9 @@ from starlette.responses import StreamingResponse
 
 from chargeback import clock, exact_json
 from chargeback.errors import Invalid, TooLarge, UnsupportedMedia
+from chargeback.identity import public_id
 from chargeback.ledger import post_batches
+from chargeback.ledger.post_batches import Prepared
 from chargeback.quoting import quoted
 from chargeback.sources import posted_lines
 from chargeback.sources.posted_lines import Row
@@ -66,14 +69,15 @@ _BODY: dict[str, Any] = {
 @routes.post(
     "/usage/batch", responses=answers(usage_shapes.BatchAnswer, WRITING), openapi_extra=_BODY
 )
-async def record_batch(request: Request, caller: Runner) -> Response:  # noqa: ARG001
+async def record_batch(request: Request, caller: Runner) -> Response:
     """Record usage by the batch: one JSON object or CloudEvent per line, or CloudEvents in an array.
 
     Each row is answered: new, unchanged, changed or quarantined. Rows are booked in parts of some thousand,
     so a batch that was cut can be sent again: what is held is unchanged. With an Idempotency-Key the rows
-    without `usage_id` have an id of their key and line, so the same holds for them.
+    without `usage_id` have an id of the caller, their key and line, so the same holds for them.
     """
-    answering = Answering(clock.now(), idempotency_key(request))
+    key = idempotency_key(request)
+    answering = Answering(clock.now(), public_id("batch", caller.keeper, key) if key else None)
     try:
         await _book(_parts(request, answering), answering)
         if not sum(answering.counts.values()):
@@ -87,13 +91,16 @@ async def record_batch(request: Request, caller: Runner) -> Response:  # noqa: A
 
 
 async def _book(parts: AsyncIterator[Sequence[Row]], answering: "Answering") -> None:
-    """Book the parts one after the other, each while the next one is being read."""
+    """Book the parts one after the other, each while the next one is read and prepared."""
     booking: asyncio.Task[None] | None = None
     try:
         async for rows in parts:
+            if booking is not None and post_batches.leans_on_what_is_held(rows):
+                await booking
+            part = await in_thread(partial(post_batches.prepare, rows, answering.now))
             if booking is not None:
                 await booking
-            booking = asyncio.create_task(in_thread(partial(answering.book, rows)))
+            booking = asyncio.create_task(in_thread(partial(answering.book, part)))
     finally:
         if booking is not None:
             await booking
@@ -102,20 +109,21 @@ async def _book(parts: AsyncIterator[Sequence[Row]], answering: "Answering") -> 
 class Answering:
     """What is known of a batch while it is read."""
 
-    def __init__(self, now: datetime, key: str | None) -> None:
+    def __init__(self, now: datetime, named: UUID | None) -> None:
         self.now = now
-        self.key = key
+        # What rows without an id are named after, each with its line.
+        self.named = str(named) if named else None
         self.counts: Counter[str] = Counter()
         self._first_batch_id: int | None = None
         self._answers: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
 
     def row(self, line: int, written: bytes) -> Row:
         """The row of a line."""
-        return posted_lines.row_of(line, written, self.now, self.key)
+        return posted_lines.row_of(line, written, self.now, self.named)
 
-    def book(self, rows: Sequence[Row]) -> None:
+    def book(self, part: Prepared) -> None:
         """Book a part of the batch, and keep its answers."""
-        loaded = post_batches.load(rows, self.now, self._first_batch_id)
+        loaded = post_batches.book(part, self.now, self._first_batch_id)
         self._first_batch_id = self._first_batch_id or loaded.batch_id
         for told in loaded.told:
             self._answers.write(b"," if self.counts else b"")
@@ -149,7 +157,7 @@ async def _parts(request: Request, answering: Answering) -> AsyncIterator[Sequen
         for start in range(0, len(events), ROWS_AT_ONCE):
             part = enumerate(events[start : start + ROWS_AT_ONCE], start + 1)
             yield [
-                posted_lines.row_of_value(line, value, answering.now, answering.key)
+                posted_lines.row_of_value(line, value, answering.now, answering.named)
                 for line, value in part
             ]
     else:

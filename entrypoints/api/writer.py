@@ -8,6 +8,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -23,6 +24,8 @@ log = logging.getLogger("chargeback.api.writer")
 
 MOST_AT_ONCE = 500
 MOST_WAITING = 10_000
+# While others post too, a commit that waits this long for theirs saves them one of their own.
+LINGER_SECONDS = 0.003
 
 
 class _Waiting(NamedTuple):
@@ -58,17 +61,29 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            waiting, is_last = [first], False
-            while len(waiting) < MOST_AT_ONCE and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    is_last = True
-                    break
-                waiting.append(following)
+        together, is_last = 1, False
+        while not is_last and (first := self._queue.get()) is not None:
+            waiting, is_last = self._gathered(first, together)
             self._write(waiting)
-            if is_last:
-                return
+            together = len(waiting)
+
+    def _gathered(self, first: _Waiting, together: int) -> tuple[list[_Waiting], bool]:
+        """`first` and what comes with it, and whether the writer is told to end.
+
+        Where the batch before had several posts (`together`), more are waited for; one who posts alone never waits.
+        """
+        waiting, wanted = [first], together + together // 2
+        deadline = time.monotonic() + LINGER_SECONDS
+        while len(waiting) < MOST_AT_ONCE:
+            linger = deadline - time.monotonic() if len(waiting) < wanted else 0
+            try:
+                following = self._queue.get(linger > 0, max(linger, 0))
+            except queue.Empty:
+                break
+            if following is None:
+                return waiting, True
+            waiting.append(following)
+        return waiting, False
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         found: Sequence[Booked | Exception]

@@ -211,7 +211,8 @@ def publish(period: str, as_json: bool) -> int:
     """Publish PDFs and reports of a period, with its days allocated first so that the reports are whole."""
     wanted = Period.parse(period)
     with ledger_at_hand():
-        from tasks.publish_documents import publish_invoices, publish_reports
+        from tasks.publish_documents import publish_invoices
+        from tasks.publish_reports import publish_reports
 
         with showing.progress("Publishing") as show:
             show("Allocating what is left", 0, 3)

@@ -17,6 +17,7 @@ def register(app: App) -> None:
         approve,
         allocate,
         reallocate,
+        what_if,
         invoice,
         send,
         pay,
@@ -106,6 +107,30 @@ def reallocate(
     from entrypoints.commands import corrections
 
     return corrections.reallocate(period, reason, dry_run, as_json)
+
+
+def what_if(
+    period: str,
+    /,
+    *,
+    rules: Annotated[
+        Path | None,
+        Parameter(
+            help="A file like those of `import`; without it, the rules in force are replayed."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show who would bear what of a period under draft rules, billed cost included; nothing is booked.
+
+    What the draft does not name stays as it is. Importing it and `reallocate` would do what is shown.
+
+    Args:
+        period: Month or days to try them on, like 2026-10.
+    """
+    from entrypoints.commands import trying
+
+    return trying.try_rules(period, rules, as_json)
 
 
 def invoice(

@@ -14,7 +14,7 @@ ARCHIVE = App(
 
 def register(app: App) -> None:
     """Add these commands to the command line."""
-    for command in (status, show, verify, reconcile, digest):
+    for command in (status, show, explain, budgets, verify, reconcile, digest):
         app.command(command, group=GROUP)
     app.command(ARCHIVE)
     ARCHIVE.command(list_archives, name="list")
@@ -42,6 +42,53 @@ def show(invoice: str, /, *, as_json: AsJson = False) -> int:
     from entrypoints.commands import books
 
     return books.show(invoice, as_json)
+
+
+def explain(
+    given: str,
+    /,
+    *,
+    limit: Annotated[int, Parameter(help="Rows of each kind, at most.")] = 20,
+    source: Annotated[
+        str | None, Parameter(help="The source of a usage record, where several know its id.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Explain what was billed: from a line to its rules, allocations and usage, and from usage to its lines.
+
+    Args:
+        given: Number of a document, a line as NUMBER/POSITION, id of an allocation or of usage.
+    """
+    from entrypoints.commands import explaining
+
+    return explaining.explain(given, limit, source, as_json)
+
+
+def budgets(
+    period: str | None = None,
+    /,
+    *,
+    as_of: Annotated[
+        str | None, Parameter(help="The first day that is not over; without it, today.")
+    ] = None,
+    back_test: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Show how wrong forecasts of held months would have been.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show what each team spent of its month's budget, and what it will have spent by the end.
+
+    Args:
+        period: A calendar month, like 2026-10; without it, the current one.
+    """
+    from entrypoints.commands import budgets
+
+    return budgets.back_test(as_of, as_json) if back_test else budgets.show(period, as_of, as_json)
 
 
 def verify(period: str | None = None, /, *, as_json: AsJson = False) -> int:

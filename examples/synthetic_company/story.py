@@ -18,7 +18,8 @@ from chargeback.periods import Period
 from chargeback.views import InvoiceRow
 from examples.synthetic_company.generator import MONTHS, write
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
-from tasks.publish_documents import publish_invoices, publish_reports
+from tasks.publish_documents import publish_invoices
+from tasks.publish_reports import publish_reports
 
 ACTOR = "example"
 SOURCE = "cost-tracker"

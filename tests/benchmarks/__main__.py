@@ -17,7 +17,16 @@ from sqlalchemy import make_url
 
 from chargeback.settings import settings
 from entrypoints.postgres import owner_url, start_postgres, stop_postgres
-from tests.benchmarks import api, documents, ledger, overhead, snapshots, sources
+from tests.benchmarks import (
+    api,
+    documents,
+    explain,
+    ledger,
+    overhead,
+    report_site,
+    snapshots,
+    sources,
+)
 from tests.postgres import Server
 
 
@@ -43,9 +52,11 @@ def main() -> int:
             figures = [
                 *ledger.measure(server, Path(folder), asked.records, asked.teams),
                 *snapshots.measure(server, Path(folder), asked.records),
+                *explain.measure(server, Path(folder), min(asked.records, 1_000_000)),
                 *api.measure(server, asked.posts, asked.rows),
                 *sources.measure(server, Path(folder), asked.source_rows),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
+                *report_site.measure(server, Path(folder), asked.teams),
             ]
         finally:
             stop_postgres(Path(folder))

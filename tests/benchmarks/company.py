@@ -4,6 +4,7 @@ The same seed makes the same rows. Rows lie in the order of time, as a tracker a
 """
 
 import random
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,9 @@ HEADER = (
 )
 
 
-def write_usage(path: Path, records: int, teams: int) -> None:
+def write_usage(
+    path: Path, records: int, teams: int, operations: Sequence[str] = OPERATIONS
+) -> None:
     """A cost tracker's CSV export: each team has one agent, which uses two models for three things."""
     chance = random.Random(20261101)
     seconds = sorted(chance.random() * MONTH_SECONDS for _ in range(records))
@@ -32,7 +35,7 @@ def write_usage(path: Path, records: int, teams: int) -> None:
             file.write(
                 f"{chance.getrandbits(128):032x},{(START + timedelta(seconds=at)).isoformat()}Z,openai,{model},"
                 f"agent-{agent:05d},{prompt},{answer},{prompt + answer},0.{micros:06d},"
-                f"{OPERATIONS[chance.randrange(3)]}\r\n"
+                f"{operations[chance.randrange(len(operations))]}\r\n"
             )
 
 

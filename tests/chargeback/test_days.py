@@ -1,5 +1,7 @@
 """Days and instants: what people and trackers write, and where days begin in every zone."""
 
+import io
+import struct
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
@@ -155,3 +157,27 @@ def test_each_instant_lies_in_the_day_that_begins_before_it(zone: str, since: ti
 def _clock_was_not_set_back_over_midnight(instant: datetime, zone: ZoneInfo) -> bool:
     """St. John's, until 2011: the minutes shown twice belong to the date on the wall."""
     return day_of(instant - timedelta(hours=2), zone) <= day_of(instant, zone)
+
+
+@pytest.mark.parametrize("text", ["1970-01-01", "2199-12-31"])
+def test_the_first_and_the_last_day_there_are(text: str) -> None:
+    assert parse_day(text).isoformat() == text
+
+
+def test_the_largest_offsets_are_read() -> None:
+    assert parse_instant("2024-02-01T14:00:00+14:00") == _utc(2024, 2, 1)
+    assert parse_instant("2024-01-31T23:59:00-00:59") == _utc(2024, 2, 1, 0, 58)
+
+
+@pytest.mark.parametrize("jump", ["23:29:57", "23:29:58", "23:29:59", "23:30:00", "23:59:59"])
+def test_a_clock_may_jump_over_midnight_at_any_second(jump: str) -> None:
+    """An hour ahead, late on 30 March: the 31st begins where the clock jumps."""
+    zone = zone_of(f"STD0DST,J89/{jump},J300/2")
+    hour, minute, second = map(int, jump.split(":"))
+    assert first_instant(date(2026, 3, 31), zone) == _utc(2026, 3, 30, hour, minute, second)
+
+
+def zone_of(rule: str) -> ZoneInfo:
+    """A zone that follows a POSIX rule and has no history, as a file of the zone database holds it (RFC 9636)."""
+    block = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + bytes(6) + b"STD\0"
+    return ZoneInfo.from_file(io.BytesIO(block * 2 + f"\n{rule}\n".encode()), key="Test/Zone")

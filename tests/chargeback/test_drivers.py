@@ -121,3 +121,16 @@ def test_somebody_always_bears_it_and_never_by_less_than_nothing(
     assert borne
     assert all(one.weight > 0 for one in borne)
     assert {one._replace(weight=1) for one in borne} <= ({*listed} or {*weights, NOBODY})
+
+
+def test_where_nobody_is_listed_users_without_a_team_come_first_then_teams_then_their_users() -> (
+    None
+):
+    user, team, other, its_user = (
+        Receiver(None, "U", 1), Receiver("A", None, 1), Receiver("B", None, 1), Receiver("A", "U", 1)
+    )  # fmt: skip
+    borne, reason = by_driver((), {other: 4, its_user: 3, team: 2, user: 1}, NOBODY)
+    assert [(r.team_id, r.user_id, r.weight) for r in borne] == [
+        (None, "U", 1), ("A", None, 2), ("A", "U", 3), ("B", None, 4)
+    ]  # fmt: skip
+    assert reason is None

@@ -267,6 +267,7 @@ def _printed(lines: list[str], total: str, currency: str = "USD") -> list[str]:
         # 10.006 - 3.003 = 7.003; -3.003 lies 0.7 above -3.01, 10.006 only 0.6 above 10.00.
         (["10.006", "-3.003"], "7.00", ["10.00", "-3.00"]),
         (["0.006", "-0.006"], "0.00", ["0.01", "-0.01"]),
+        (["0.005", "-0.005"], "0.00", ["0.01", "-0.01"]),
     ],
 )
 def test_printed_lines_add_up_to_the_subtotal(
@@ -370,3 +371,17 @@ def test_what_json_may_hold_besides_numbers_is_refused(given_value: object) -> N
 def test_a_float_is_our_own_mistake() -> None:
     with pytest.raises(TypeError, match=r"0\.1 is a float"):
         decimal_of(0.1)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("2.50E-18", "0.0000000000000000025"),
+        ("1.10", "1.1"),
+        ("-3E+2", "-300"),
+        ("0E-18", "0"),
+        ("123456789012345678901234567890.5", "123456789012345678901234567890.5"),
+    ],
+)
+def test_an_amount_is_written_with_every_digit_and_no_exponent(amount: str, text: str) -> None:
+    assert money.written(Decimal(amount)) == text

@@ -1,5 +1,7 @@
 """Periods: what people may write, and the whole days it covers."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargeback.errors import Invalid
-from chargeback.periods import Period, day_of, parse_instant
+from chargeback.periods import Period, day_of, first_instant, parse_instant
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 JANUARY = Period(date(2024, 1, 1), date(2024, 2, 1))
@@ -235,3 +237,39 @@ def test_a_widened_period_covers_the_instants_it_was_asked_for(
 
 def _names_a_date(instant: datetime) -> bool:
     return f"{instant:%H:%M:%S}" == "23:59:59" or f"{instant:%H:%M:%S.%f}" == "00:00:00.000000"
+
+
+@pytest.fixture(params=["Asia/Kathmandu", "America/Havana"])
+def elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The machine's own clock shows the time of another place."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_no_period_depends_on_where_the_machine_stands(elsewhere: str) -> None:
+    new_york, apia = ZoneInfo("America/New_York"), ZoneInfo("Pacific/Apia")
+    assert parse_instant("2026-10-31T20:00:00-04:00") == datetime(2026, 11, 1, tzinfo=UTC)
+    assert first_instant(date(2026, 10, 1), new_york) == datetime(2026, 10, 1, 4, tzinfo=UTC)
+    assert first_instant(date(2011, 12, 30), apia) == datetime(2011, 12, 30, 10, tzinfo=UTC)
+    # A jump at 23:30, as in 1919.
+    toronto = ZoneInfo("America/Toronto")
+    assert first_instant(date(1919, 3, 31), toronto) == datetime(1919, 3, 31, 4, 30, tzinfo=UTC)
+    assert Period.between("2026-10-01T04:00:00Z", "2026-11-01T04:00:00Z", new_york) == (
+        Period.month("2026-10"),
+        False,
+    )
+
+
+def test_the_last_second_of_a_day_somewhere_ends_that_day() -> None:
+    """Kathmandu is at UTC+5:45, so its 31 October ends at 18:15 UTC; a second earlier it does not."""
+    zone = ZoneInfo("Asia/Kathmandu")
+    october = Period.month("2026-10")
+    for end, is_widened in (
+        ("2026-10-31T18:14:59Z", False),
+        ("2026-10-31T18:15:00Z", False),
+        ("2026-10-31T18:14:58Z", True),
+    ):
+        assert Period.between("2026-10-01", end, zone) == (october, is_widened)

@@ -1,12 +1,29 @@
 """Invoices and reports to draw, small enough to check by hand."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from chargeback.attribution import OwnerWanted, Unowned
 from chargeback.documents.letterhead import Letterhead
+from chargeback.lineage import RulePart
 from chargeback.periods import Period
+from chargeback.site_views import (
+    Borne,
+    DayCost,
+    InvoiceFigures,
+    Lineage,
+    MadeOf,
+    MonthCost,
+    MonthFigures,
+    PayerFigures,
+    RuleFigures,
+    SourceCheck,
+    SourceCost,
+    UsedCell,
+    UsedRecord,
+)
 from chargeback.views import (
     AdjustmentRow,
     AllocationRow,
@@ -16,9 +33,11 @@ from chargeback.views import (
     InvoiceView,
     LineView,
     ReportView,
+    SplitRow,
+    UnattributedView,
     UsageRow,
 )
-from models.enums import DocumentKind, InvoiceStatus, LineKind, Scope
+from models.enums import DocumentKind, InvoiceStatus, LineKind, OwnedKind, RuleType, Scope
 
 OCTOBER = Period.month("2026-10")
 LETTERHEAD = Letterhead("Acme Platform", ("Herengracht 100", "1015 BS Amsterdam"), "pay@acme.test")
@@ -184,3 +203,94 @@ LATE = AdjustmentRow(
     Decimal("-1.005"),
     Decimal("-1.01"),
 )
+
+EQUAL = SplitRow(
+    1, "gateway", 1, "The gateway", RuleType.EQUAL_SPLIT, Decimal("411.18988"), Decimal("37.380898181818181821"), 11
+)  # fmt: skip
+
+
+def make_split(rule_type: RuleType, shared: str, cost: str, **given: Any) -> SplitRow:
+    row = SplitRow(1, "shared", 2, "The cluster", rule_type, Decimal(shared), Decimal(cost), 3)
+    return replace(row, **given)
+
+
+def make_payer(report: ReportView | None = None, **given: Any) -> PayerFigures:
+    """A team whose 25 is 30 of an agent and -5 of a shared credit; before it was 20 of the agent."""
+    values: dict[str, Any] = {
+        "report": report or make_report(),
+        "team_id": "team-search",
+        "made_of": (
+            MadeOf("agent-a", None, None, "llm_tokens", Decimal(30), Decimal(20)),
+            MadeOf(None, "credit", "A credit for all", "llm_tokens", Decimal(-5), Decimal(0)),
+        ),
+        "days": (
+            DayCost(date(2026, 10, 1), "llm_tokens", Decimal(15)),
+            DayCost(date(2026, 10, 31), "llm_tokens", Decimal(10)),
+        ),
+        "months": (
+            MonthCost(date(2026, 9, 1), "team-search", Decimal(20)),
+            MonthCost(date(2026, 10, 1), "team-search", Decimal(25)),
+        ),
+    }
+    return PayerFigures(**values | given)
+
+
+def make_month(**given: Any) -> MonthFigures:
+    """28.5 in all: 25 of a team and 3.5 without owner; before it was 20."""
+    values: dict[str, Any] = {
+        "period": OCTOBER,
+        "currency": "USD",
+        "total": Decimal("28.5"),
+        "previous_total": Decimal(20),
+        "sources": (SourceCost("tracker", Decimal("28.5"), Decimal(20)),),
+        "made_of": make_payer().made_of,
+        "months": make_payer().months,
+        "checks": (SourceCheck("tracker", Decimal("28.5"), Decimal("28.5"), Decimal(0), Decimal(25), Decimal("3.5"),
+                               Decimal(0), Decimal(0)),),
+        "unowned": make_unowned(),
+    }  # fmt: skip
+    return MonthFigures(**values | given)
+
+
+def make_unowned(**given: Any) -> UnattributedView:
+    """3.5 of 28.5 has no owner: 3 of agent <b>, 0.5 without a name."""
+    day = date(2026, 10, 5)
+    values: dict[str, Any] = {
+        "period": OCTOBER, "currency": "USD", "cost": Decimal("3.5"), "whole": Decimal("28.5"), "record_count": 3,
+        "keyless": Decimal("0.5"), "teamless": Decimal(0), "billed_team": None,
+        "groups": (Unowned("tracker", None, None, "<b>", Decimal(3), 2, day, day),),
+        "owners": (OwnerWanted(OwnedKind.AGENT, "<b>", Decimal(3), 2, day, day),),
+    }  # fmt: skip
+    return UnattributedView(**values | given)
+
+
+def make_invoice_figures(name: str = "agent-a", lines: int = 1) -> InvoiceFigures:
+    """An invoice whose lines each lead to one record of 12.35 by way of two rule versions."""
+    at = datetime(2026, 10, 5, 9, 30, tzinfo=UTC)
+    record = UsedRecord(
+        name, 1, at, name, name, name, name, "llm_tokens", "tokens", Decimal(1000), Decimal("12.35")
+    )
+    day = date(2026, 10, 5)
+    cell = UsedCell(name, name, name, name, day, day, 1, Decimal(1000), Decimal("12.35"))
+    parts = tuple(
+        RulePart(rule, 1, name, "by_usage", 1, name, "usage", rule == "gateway", False, day, day, 1, 4, None,
+                 Decimal("6.175"), Decimal(500))
+        for rule in ("by_usage", "gateway")
+    )  # fmt: skip
+    made = [Lineage(at + 1, parts, (cell,), 1, 1, (record,)) for at in range(lines)]
+    drawn = make_invoice(
+        *(make_line(at + 1, description=f"{name} {at + 1}") for at in range(lines)),
+        splits=(replace(EQUAL, rule_name=name),),
+    )
+    return InvoiceFigures(drawn, tuple(made))
+
+
+def make_rule(name: str = "The gateway") -> RuleFigures:
+    """A rule version that shared out 10.5 of one agent, 60 to 40."""
+    invoice = make_invoice_figures(name)
+    return RuleFigures(
+        3, "gateway", 1, name, name, RuleType.FIXED_SPLIT, (("Usage through agents", name),), OCTOBER, "USD",
+        Decimal("10.5"), (DayCost(date(2026, 10, 5), name, Decimal("10.5")),),
+        (Borne("a", None, Decimal("6.3"), Decimal(6)), Borne(name, "u", Decimal("4.2"), Decimal(4))),
+        invoice.lineages[0].cells, 1, invoice.lineages[0].records,
+    )  # fmt: skip

@@ -16,13 +16,14 @@ import psutil
 import pytest
 from pypdf import PdfReader
 
-from chargeback.documents import invoice_pdf
+from chargeback.documents import drawing_process
 from chargeback.documents.invoice_pdf import draw, draw_many
 from chargeback.documents.letterhead import Letterhead
 from chargeback.settings import Settings
 from chargeback.views import BillTo, InvoiceView
 from models.enums import DocumentKind, InvoiceStatus, LineKind
 from tests.documents.samples import (
+    EQUAL,
     HOSTILE_NAMES,
     LETTERHEAD,
     UNICODE_NAMES,
@@ -61,11 +62,46 @@ def two_lines_and_a_late_one() -> InvoiceView:
             make_annex_row("user-b", "agent-1", "6.25"),
             make_annex_row("user-a", None, "10.0996"),
         ),
+        splits=(EQUAL,),
     )
 
 
 def test_an_invoice_reads_as_it_was_approved() -> None:
     assert "\n---\n".join(pages(two_lines_and_a_late_one())) + "\n" == GOLDEN.read_text("utf-8")
+
+
+def test_a_statement_asks_nobody_to_pay_and_says_where_it_is_booked() -> None:
+    internal = replace(LETTERHEAD, is_statement=True, payment=("Example Bank",))
+    invoice = make_invoice(status=InvoiceStatus.OVERDUE)
+    text = "".join(
+        page.extract_text() for page in PdfReader(io.BytesIO(draw(invoice, internal))).pages
+    )
+    assert "Statement" in text
+    assert "Booked to cost centre CC-4410: nothing is to be paid" in text
+    for unsaid in ("Invoice", "Due", "OVERDUE", "Reference", "Example Bank", "Billed to"):
+        assert unsaid not in text
+
+
+def test_what_is_to_be_paid_says_where_and_by_which_reference() -> None:
+    known = replace(LETTERHEAD, payment=("Example Bank", "IBAN XX00 0000"))
+
+    def told(invoice: InvoiceView) -> str:
+        pages = PdfReader(io.BytesIO(draw(invoice, known))).pages
+        return squeezed("".join(page.extract_text() for page in pages))
+
+    asked = squeezed(
+        "Please pay to Example Bank, IBAN XX00 0000, and give the reference INV-20261101-0001."
+    )
+    assert asked in told(make_invoice())
+    for status in (InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.CANCELLED):
+        assert "ExampleBank" not in told(make_invoice(status=status))
+    assert "ExampleBank" not in told(make_invoice(kind=DocumentKind.CREDIT_NOTE))
+
+
+def test_a_share_of_shared_cost_is_told_from_usage_without_an_agent() -> None:
+    row = make_annex_row(None, None, "3")
+    assert "noagent" in said(make_invoice(annex=(row,)))
+    assert "nousershared" in said(make_invoice(annex=(replace(row, is_shared=True),)))
 
 
 def test_the_same_invoice_gives_the_same_bytes() -> None:
@@ -248,14 +284,14 @@ def test_an_invoice_without_usage_says_so() -> None:
 def test_many_documents_come_in_the_order_they_were_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(invoice_pdf, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
     invoices = [make_invoice(number=f"INV-20261101-{at:04}") for at in range(50)]
     orders = [(invoice, LETTERHEAD) for invoice in invoices]
     assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
 
 
 def test_a_drawing_process_that_dies_costs_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invoice_pdf, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     orders = [(make_invoice(number=f"INV-20261101-{at:04}"), LETTERHEAD) for at in range(50)]
     assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
@@ -264,7 +300,7 @@ def test_a_drawing_process_that_dies_costs_no_document(monkeypatch: pytest.Monke
 def test_documents_nobody_fetches_any_more_stop_their_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(invoice_pdf, "WORTH_PROCESSES", 2)
+    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
     before = psutil.Process().children()
     drawn = draw_many([(make_invoice(), LETTERHEAD)] * 90, 2)
     assert isinstance(drawn, Generator)

@@ -69,3 +69,23 @@ def test_a_rate_is_a_percentage(rate: str, expected: str) -> None:
 )
 def test_a_period_is_its_first_and_last_day(period: str, expected: str) -> None:
     assert wording.long_period(Period.parse(period)) == expected
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ("124702055.727272727272727285", "124,702,055.73"),
+        ("11215243.000000000000000012", "11,215,243"),
+        ("2.5", "2.5"),
+        ("0.0000123456789", "0.0000123457"),
+        ("-1.005", "-1.01"),
+        ("0", "0"),
+    ],
+)
+def test_a_quantity_is_as_long_as_people_read(amount: str, said: str) -> None:
+    assert wording.short(Decimal(amount)) == said
+
+
+def test_a_whole_month_is_called_by_its_name() -> None:
+    assert wording.period_name(Period.month("2026-02")) == "February 2026"
+    assert wording.period_name(Period.parse("2026-02-01 to 2026-02-27")) == "1 to 27 February 2026"

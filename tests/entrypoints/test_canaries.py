@@ -4,31 +4,50 @@ A Prefect server of its own runs the flow; then every table of the ledger and of
 states, artifacts, blocks), every file under the home and everything that was printed is searched.
 """
 
+import base64
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psycopg2
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import AuthResult
 from sqlalchemy import make_url
 
-from chargeback.ledger import usage_sources
+from chargeback.clock import now
+from chargeback.ledger import tokens, usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.settings import Settings, settings
 from entrypoints.ledger_at_hand import using_environment
 from entrypoints.stack import Stack, running
-from models.enums import SourceRole
+from models.enums import SourceRole, TokenRole
+from tasks.publish_documents import publish_invoices
+from tests.conftest import Ledger
 from tests.entrypoints.conftest import free_port
+from tests.ledger.books import Books
 from tests.sources.fake_web import Answer, Asked, answering
 
 pytestmark = pytest.mark.timeout(300)
 
 TOKEN, BLOCK, PASSWORD = "canary-token-7f3a", "canary-block-9c1e", "canary-password-2b8d"
-CANARIES = (TOKEN, BLOCK, PASSWORD)
+SMTP_PASSWORD, LEDGER_PASSWORD = "canary-mail-5d7b", "canary-ledger-8e2f"
+WEBHOOK_KEY = base64.b64encode(b"canary-webhook-4a6c").decode()
+CANARIES = (TOKEN, BLOCK, PASSWORD, SMTP_PASSWORD, LEDGER_PASSWORD, WEBHOOK_KEY)
+PAYER = "teams: [{id: search, name: Search, contact: leads@example.com}]"
+DELIVER = """
+from datetime import date
+from flows.invoice_delivery import invoice_delivery
+state = invoice_delivery(as_of=date(2026, 11, 1), return_state=True)
+print("delivery", state.type.name, state.message)
+"""
 RUN = """
 from flows.usage_sync import usage_sync
 for name in {names!r}:
@@ -50,7 +69,29 @@ def careless(asked: Asked) -> Answer:
             return Answer(f'{{"records": [{{"call_id": "{heard}"', 200)
         case "/none":
             return Answer({"detail": heard}, 404)
+        case "/hook":
+            return Answer({"heard": asked.headers}, 500)
     return Answer({"records": []} if heard.startswith("Bearer canary-") else {"records": 7})
+
+
+def not_let_in(
+    _server: object, _session: object, _envelope: object, how: str, shown: Any
+) -> AuthResult:
+    """A mail server that repeats the password it was shown."""
+    return AuthResult(
+        success=False, handled=False, message=f"535 5.7.8 {how} {shown.password.decode()} is wrong"
+    )
+
+
+@contextmanager
+def mail_server(port: int) -> Iterator[None]:
+    """One that lets nobody in."""
+    server = Controller(
+        Sink(), hostname="127.0.0.1", port=port, authenticator=not_let_in, auth_require_tls=False
+    )
+    server.start()
+    yield
+    server.stop()
 
 
 @dataclass
@@ -59,6 +100,8 @@ class Bait:
 
     stack: Stack
     said: str
+    api_token: str
+    answers: list[int]
     tables: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,8 +110,15 @@ def bait(module_home: Path) -> Iterator[Bait]:
     variables = {
         "CHARGEBACK_HOME": str(module_home), "CHARGEBACK_PREFECT_PORT": str(free_port()),
         "CHARGEBACK_PRIVATE_NETWORKS": "127.0.0.0/8", "TRACKER_TOKEN": TOKEN,
+        "CHARGEBACK_API_PORT": str(free_port()), "CHARGEBACK_SMTP_HOST": "127.0.0.1",
+        "CHARGEBACK_SMTP_PORT": str(mail_port := free_port()), "CHARGEBACK_SMTP_SECURITY": "none",
+        "CHARGEBACK_SMTP_USER": "billing", "CHARGEBACK_SMTP_PASSWORD": SMTP_PASSWORD,
+        "CHARGEBACK_WEBHOOK_SECRET": f"whsec_{WEBHOOK_KEY}",
     }  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch, answering(careless) as web:
+    with (
+        pytest.MonkeyPatch.context() as patch, answering(careless) as web, mail_server(mail_port)
+    ):  # fmt: skip
+        variables["CHARGEBACK_WEBHOOK_URL"] = f"{web.url}/hook"
         patch.setitem(Settings.model_config, "env_file", None)
         for name, value in variables.items():
             patch.setenv(name, value)
@@ -78,14 +128,51 @@ def bait(module_home: Path) -> Iterator[Bait]:
             with using_environment(stack.environment):
                 names = _add_sources(web.url)
                 said = _python(SAVE.format(value=BLOCK)) + _python(RUN.format(names=names))
-                said += _commands(names)
-                yield Bait(stack, said, _tables(stack))
+                said += _commands(names) + _of_a_lost_ledger(stack)
+                _bill(stack)
+                said += _python(DELIVER)
+                token = _token()
+                answers = [_asked(token), _asked(f"{token[:-1]}~"), _asked(f"x{token}")]
+                yield Bait(stack, said, token, answers, _tables(stack))
     settings.cache_clear()
 
 
 def _lost_database(stack: Stack) -> str:
     host = make_url(stack.database_url).query["host"]
     return f"postgresql://nobody:{PASSWORD}@/nowhere?host={host}"
+
+
+def _of_a_lost_ledger(stack: Stack) -> str:
+    """What commands say whose ledger takes no password of theirs."""
+    url = (
+        _lost_database(stack)
+        .replace(PASSWORD, LEDGER_PASSWORD)
+        .replace("postgresql:", "postgresql+psycopg2:")
+    )
+    command = [sys.executable, "-m", "entrypoints.cli"]
+    asked = (["status"], ["verify"], ["doctor"], ["sources", "list"])
+    return "".join(_said([*command, *words], CHARGEBACK_DATABASE_URL=url) for words in asked)
+
+
+def _bill(stack: Stack) -> None:
+    """An invoice of 1.00 that is to go out by mail and by webhook."""
+    books = Books(Ledger(stack.database_url, stack.database_url), source="books")
+    books.import_yaml(PAYER)
+    books.use("search", "ana", "1.00").bill()
+    publish_invoices.fn("2026-10")
+
+
+def _token() -> str:
+    """A new token of an admin."""
+    with transaction() as connection:
+        return tokens.create(connection, "canary", TokenRole.ADMIN, None, 30, now(), "test")[1]
+
+
+def _asked(token: str) -> int:
+    """What the stack's API answers somebody who shows this token."""
+    address = f"http://127.0.0.1:{settings().api_port}/api/chargeback/invoices"
+    shown = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k"}
+    return httpx.get(address, headers=shown, trust_env=False, timeout=30).status_code
 
 
 def _add_sources(url: str) -> list[str]:
@@ -118,14 +205,14 @@ def _commands(names: list[str]) -> str:
     return "".join([*said, _said([*command, "sources", "list", "--json"])])
 
 
-def _said(command: list[str]) -> str:
+def _said(command: list[str], **environment: str) -> str:
     done = subprocess.run(
         command,
         check=False,
         capture_output=True,
         text=True,
         cwd=settings().root,
-        env=dict(os.environ),
+        env=os.environ | environment,
     )
     return done.stdout + done.stderr
 
@@ -145,9 +232,10 @@ def _tables(stack: Stack) -> dict[str, str]:
     return found
 
 
-def _with_canary(places: dict[str, str]) -> set[str]:
+def _with_canary(places: dict[str, str], *more: str) -> set[str]:
+    canaries = (*CANARIES, *more)
     return {
-        place for place, content in places.items() if any(canary in content for canary in CANARIES)
+        place for place, content in places.items() if any(canary in content for canary in canaries)
     }
 
 
@@ -161,6 +249,15 @@ def test_the_secrets_were_really_used(bait: Bait) -> None:
     assert refused == {"denied", "moved", "broken", "missing", "database"}
     assert "good: it answers" in bait.said
     assert "block: it answers" in bait.said
+    assert bait.answers == [200, 401, 401]
+
+
+def test_mail_and_webhooks_were_really_tried(bait: Bait) -> None:
+    """The mail server heard the password and said no; the program heard the signature and broke."""
+    assert "delivery FAILED" in bait.said
+    waiting = bait.tables["ledger: public.deliveries"]
+    assert "takes no mail from us (535)" in waiting
+    assert "the webhook to 127.0.0.1 was answered 500" in waiting
 
 
 def test_no_table_holds_one(bait: Bait) -> None:
@@ -168,7 +265,7 @@ def test_no_table_holds_one(bait: Bait) -> None:
             "prefect: public.flow_run", "prefect: public.block_document"} <= bait.tables.keys()  # fmt: skip
     assert all(bait.tables[f"prefect: public.{table}"] for table in ("log", "artifact", "flow_run"))
     assert "TRACKER_TOKEN" in bait.tables["ledger: public.usage_sources"]
-    assert not _with_canary(bait.tables)
+    assert not _with_canary(bait.tables, bait.api_token, bait.api_token.rpartition("_")[2])
 
 
 def test_no_file_under_the_home_holds_one(bait: Bait) -> None:
@@ -178,7 +275,7 @@ def test_no_file_under_the_home_holds_one(bait: Bait) -> None:
         if path.is_file() and "postgres" not in path.relative_to(bait.stack.home).parts
     }
     assert any("logs" in name for name in files)
-    assert not _with_canary(files)
+    assert not _with_canary(files, bait.api_token, bait.api_token.rpartition("_")[2])
 
 
 def test_nothing_that_was_said_holds_one(bait: Bait) -> None:

@@ -155,6 +155,26 @@ def test_a_file_that_cannot_be_right_changes_nothing(
     assert said in refused(status, "import", str(file))
 
 
+@pytest.mark.parametrize(
+    "zone", ["Europe/Nowhere", "", "IST", "../../etc/passwd", "europe/amsterdam", " UTC"]
+)
+def test_a_billing_zone_that_is_none_is_refused_naming_the_setting(
+    zone: str, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARGEBACK_BILLING_ZONE", zone)
+    settings.cache_clear()
+    answer = say("status", "2026-10")
+    assert answer.status == 2
+    assert f"CHARGEBACK_BILLING_ZONE cannot be used ({zone!r} is no IANA time zone" in answer.err
+
+
+def test_a_word_that_is_no_utf_8_is_refused_and_named(
+    ledger: Ledger, refused: Callable[..., str]
+) -> None:
+    said = refused(2, "invoice", "--team", "\udcff", "2026-10")
+    assert r"word 3 of the command, '\udcff', is no UTF-8 text; write it in UTF-8" in said
+
+
 def test_a_file_that_is_not_there_is_named(ledger: Ledger, refused: Callable[..., str]) -> None:
     assert "/nowhere/a.yaml" in refused(4, "import", "/nowhere/a.yaml")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from standardwebhooks import Webhook
 
 from chargeback.documents.messages import Attachment, mail
@@ -238,3 +239,41 @@ def test_a_webhook_keeps_its_id_when_it_is_tried_again(books: Books, hook: type[
     ids = [headers["webhook-id"] for headers, _ in hook.got]
     assert len(ids) == 6
     assert ids[:3] == ids[3:]
+
+
+def test_a_mail_server_that_does_not_let_us_in_costs_nobody_a_mail(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is our password that is wrong, no payer's address: all three wait, and go out when it is right."""
+
+    def let_in(_server: Any, _session: Any, _envelope: Any, _how: str, shown: Any) -> AuthResult:
+        return AuthResult(success=shown.password == b"right", handled=False)
+
+    box, port = Mailbox(), free_port()
+    server = Controller(
+        box, hostname="127.0.0.1", port=port, authenticator=let_in, auth_require_tls=False
+    )
+    server.start()
+    for name, value in (
+        ("HOST", "127.0.0.1"),
+        ("PORT", str(port)),
+        ("SECURITY", "none"),
+        ("USER", "us"),
+    ):
+        monkeypatch.setenv(f"CHARGEBACK_SMTP_{name}", value)
+    try:
+        set_password(monkeypatch, "wrong")
+        with pytest.raises(
+            Unavailable, match=r"takes no mail from us \(535\); .*CHARGEBACK_SMTP_PASSWORD"
+        ):
+            deliver_documents.fn(ISSUED)
+        set_password(monkeypatch, "right")
+        assert deliver_documents.fn(ISSUED) == {"queued": 0, "sent": 3, "refused": []}
+    finally:
+        server.stop()
+    assert len(box.mails) == 3
+
+
+def set_password(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("CHARGEBACK_SMTP_PASSWORD", password)
+    settings.cache_clear()

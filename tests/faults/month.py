@@ -17,7 +17,8 @@ from chargeback.payers_file import PayersFile, read
 from models.enums import SourceRole
 from tasks.allocate_costs import allocate_costs
 from tasks.bill_payers import draft_invoices, issue_invoices, sweep_overdue
-from tasks.publish_documents import publish_invoices, publish_reports
+from tasks.publish_documents import publish_invoices
+from tasks.publish_reports import publish_reports
 from tasks.sync_usage import sync_source
 from tests.ledger.books import ACTOR, EXAMPLES
 

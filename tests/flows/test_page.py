@@ -34,6 +34,7 @@ def test_of_a_long_table_the_page_shows_the_first_rows_and_says_so() -> None:
         ("a|b", r"a\|b"),
         ("[x](javascript:1)", r"\[x\](javascript:1)"),
         ("<b>", "&lt;b&gt;"),
+        ("R&D &lt;", "R&amp;D &amp;lt;"),
         ("a\n# b", "a # b"),
     ],
 )

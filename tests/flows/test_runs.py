@@ -155,6 +155,67 @@ def test_a_month_tells_what_came_of_it_and_emits_its_events(
     round_.assert_whole(round_.facts())
 
 
+DRAFT = """
+rules:
+  - {rule_id: everything, rule_type: equal_split, entity_ids: [team-search, team-new], priority: 1,
+     allocation_metadata: {entity_type: team}}
+"""
+
+
+def test_draft_rules_are_tried_and_nothing_of_them_stays(deployed: Deployed, round_: Round) -> None:
+    billed = deployed.start("monthly-billing", MONTH, round_)
+    assert deployed.ended(billed)["type"] == "COMPLETED"
+    before = round_.facts()
+    replayed = deployed.start("what-if", {"period": PERIOD}, round_)
+    assert deployed.ended(replayed)["message"] == "0 USD would move"
+    assert f"nothing of {PERIOD} would move" in deployed.page(replayed, "what-if")
+    run = deployed.start("what-if", {"period": PERIOD, "draft": DRAFT}, round_)
+    assert deployed.ended(run)["type"] == "COMPLETED"
+    page = deployed.page(run, "what-if")
+    print(page)
+    assert "all differences together are 0" in page
+    assert "| team-new | 0 |" in page
+    assert "| everything |" in page
+    assert round_.facts() == before
+    wrong = deployed.start("what-if", {"period": PERIOD, "draft": "rules: [{rule_id: x}]"}, round_)
+    assert deployed.ended(wrong)["type"] == "FAILED"
+    assert round_.facts() == before
+
+
+def test_a_budget_that_is_passed_is_told_once(deployed: Deployed, round_: Round) -> None:
+    this_month = datetime.now(UTC).date().replace(day=1)
+    pool = f"""
+        WITH pool AS (
+            INSERT INTO cost_pools (usage_date, source_id, rule_key, resource_type, unit, generation, cost, quantity,
+                record_count)
+            VALUES ('{this_month}', 1, 1, 'query', 'query', 1, 90, 1, 0) RETURNING pool_id)
+        INSERT INTO allocations (pool_id, usage_date, team_id, cost, quantity)
+        SELECT pool_id, '{this_month}', 'team-search', 90, 1 FROM pool"""
+    with transaction(round_.url) as connection:
+        connection.execute(
+            text("INSERT INTO budgets (team_id, amount) VALUES ('team-search', 100)")
+        )
+        connection.execute(text(pool))
+    runs = [deployed.start("cost-allocation", {}, round_) for _ in range(2)]
+    assert [deployed.ended(run)["type"] for run in runs] == ["COMPLETED", "COMPLETED"]
+
+    def told() -> list[int]:
+        return sorted(
+            int(event["payload"]["threshold_percent"])
+            for event in deployed.events("chargeback.budget.threshold")
+            if event["resource"]["prefect.resource.name"] == "team-search"
+        )
+
+    wait_for(lambda: len(told()) >= 2)
+    assert told() == [50, 80]
+    assert rows(
+        round_, "SELECT threshold FROM budget_alerts WHERE told_at IS NOT NULL ORDER BY 1"
+    ) == [(50,), (80,)]
+    pages = [deployed.page(run, "cost-allocation") for run in runs]
+    print(pages[0])
+    assert sum("2 thresholds of budgets were passed" in page for page in pages) == 1
+
+
 def test_a_sync_that_fails_keeps_the_month_from_being_issued(
     deployed: Deployed, round_: Round
 ) -> None:

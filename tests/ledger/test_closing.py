@@ -48,6 +48,28 @@ def test_what_is_written_off_is_closed_and_a_refused_row_is_not(books: Books) ->
     assert what_is_open() == ["1 refused rows wait for a decision"]
 
 
+def test_what_corrects_a_written_off_share_keeps_no_period_open(books: Books) -> None:
+    (number,) = books.use("search", "ana", "1.50", external_id="x").bill()
+    books.cancel(number, is_rebillable=False)
+    books.use("search", "ana", "2.50", external_id="x").load()
+    books.allocate()
+    assert what_is_open() == [], "it is written off with it, and billed to nobody"
+    books.use("etl", "bob", "2.50", external_id="x").load()
+    books.allocate()
+    assert what_is_open() == ["1 shares are on no issued document"], "etl's was never written off"
+    books.bill()
+    assert what_is_open() == []
+
+
+def test_what_a_stage_passed_on_keeps_no_period_open(books: Books) -> None:
+    to = {"allocation_metadata": {"entity_type": "team"}, "split_percentages": {"search": 100}}
+    books.rule(
+        {"rule_id": "on", "rule_type": "fixed_split", "stage": 2, "team_id": "platform", **to}
+    )
+    books.use("platform", "root", "4.00").bill()
+    assert what_is_open() == []
+
+
 def test_what_is_refused_is_listed(books: Books) -> None:
     books.refuse("2", external_id="bad").load()
     with snapshot() as connection:

@@ -185,8 +185,13 @@ def test_of_two_that_wait_for_each_other_one_is_unavailable(two_days: Ledger) ->
 
 
 def test_a_server_that_was_replaced_by_one_that_only_reads_is_unavailable(two_days: Ledger) -> None:
-    with pytest.raises(Unavailable, match="did not finish the work"), transaction() as connection:
-        run(connection, "SET TRANSACTION READ ONLY", "DELETE FROM idempotency_keys")
+    def touch() -> None:
+        with transaction() as connection:
+            run(connection, "SET TRANSACTION READ ONLY")
+            connection.execute(TOUCH_DAY, FIRST)
+
+    with pytest.raises(Unavailable, match="did not finish the work"):
+        touch()
 
 
 def test_a_serialization_failure_is_unavailable(two_days: Ledger) -> None:
@@ -233,6 +238,20 @@ def test_what_a_guard_refuses_is_said_in_the_guards_own_sentence(ledger: Ledger)
 def test_a_bug_passes_unchanged(ledger: Ledger, statement: str, error: type[DBAPIError]) -> None:
     with pytest.raises(error), transaction() as connection:
         connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("unstorable", ["a\0b", "a\ud800"])
+def test_text_that_no_ledger_can_keep_is_invalid_wherever_it_comes_from(
+    ledger: Ledger, unstorable: str
+) -> None:
+    with (
+        pytest.raises(Invalid, match="holds a NUL or half a character") as refused,
+        transaction() as connection,
+    ):
+        connection.execute(text("SELECT :name"), {"name": unstorable})
+    assert refused.value.code == "text_not_storable"
+    with pytest.raises(ValueError, match="another matter"), transaction():
+        raise ValueError("another matter")
 
 
 def test_a_snapshot_does_not_move(two_days: Ledger) -> None:

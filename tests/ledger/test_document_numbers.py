@@ -3,6 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
+import pytest
+
+from chargeback.errors import Refused
 from chargeback.ledger.database import transaction
 from chargeback.ledger.document_numbers import check_free, take_numbers
 from chargeback.numbering import Series
@@ -58,3 +61,15 @@ def test_eight_at_once_take_eight_numbers(ledger: Ledger) -> None:
 def test_a_number_nobody_has_is_free(ledger: Ledger) -> None:
     with transaction() as connection:
         check_free(connection, "INV-20261101-0001")
+
+
+def test_a_number_that_a_document_has_is_refused_and_says_what_that_document_is(
+    books: Books,
+) -> None:
+    books.draft("search", number="OURS-1")
+    with (
+        transaction() as connection,
+        pytest.raises(Refused, match=r"number OURS-1 is on another document \(draft\)") as refused,
+    ):
+        check_free(connection, "OURS-1")
+    assert refused.value.code == "number_taken"

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from chargeback.errors import NotFound, Refused
 from chargeback.invoice_status import TRANSITIONS
@@ -172,3 +173,14 @@ def test_a_document_that_is_not_there_is_named(books: Books) -> None:
         NotFound, match="there is no document 'INV-1'; `chargeback status` lists them"
     ):
         books.pay("INV-1")
+
+
+@pytest.mark.parametrize("wanted", [InvoiceStatus.PAID, InvoiceStatus.CANCELLED])
+def test_a_move_that_cannot_be_told_is_not_made(books: Books, wanted: InvoiceStatus) -> None:
+    """Status and history are one transaction: where no entry can be written, nothing has moved."""
+    (number,) = books.use("search", "ana", "10.00").bill()
+    books.damage("ALTER FUNCTION audit_append(jsonb) RENAME TO audit_append_away")
+    with pytest.raises(DBAPIError, match="audit_append"):
+        books.move(number, wanted)
+    books.damage("ALTER FUNCTION audit_append_away(jsonb) RENAME TO audit_append")
+    assert books.view(number).status is InvoiceStatus.SENT

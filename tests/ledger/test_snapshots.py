@@ -3,10 +3,11 @@
 import random
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chargeback.ledger import usage_sources
+from chargeback.ledger import usage_sources, waiting_snapshots
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.known_rows import known_rows
 from chargeback.ledger.reconcile import reconcile
@@ -112,18 +113,61 @@ def test_a_delivery_that_waits_is_not_kept_twice(cloud: Cloud) -> None:
     assert len(cloud.waiting(None)) == 1
 
 
-def test_a_row_in_another_currency_lets_its_scope_wait_and_is_never_booked_as_ours(
-    cloud: Cloud,
-) -> None:
+def test_without_a_rate_a_row_in_another_currency_lets_its_scope_wait(cloud: Cloud) -> None:
     cloud.deliver([row("1.00", account="a-1"), row("1.00", account="a-2", BillingCurrency="EUR")])
     assert [waiting.account for waiting in cloud.waiting()] == ["company/a-2"]
-    cloud.configure(path=str(cloud.file), currency="EUR")
-    unsaid = row("5.00", account="a-3") | {"BillingCurrency": ""}
-    assert cloud.deliver([unsaid]).new == 0
-    (refused,) = cloud.books.query(
-        "SELECT reason FROM usage_quarantine WHERE reason LIKE '%EUR%' ORDER BY 1 LIMIT 1"
-    )
-    assert refused.reason == "It is in EUR; deliver it in the ledger's currency."
+    ((reason, currency),) = cloud.books.query("SELECT reason, currency FROM usage_quarantine")
+    assert "there is no rate of EUR for 2026-10; add it with" in reason
+    assert currency == "EUR"
+    cloud.books.exchange(("2026-10", "EUR", "1.1"))
+    assert cloud.sync().new == 1
+    assert cloud.waiting() == []
+
+
+def originals(cloud: Cloud) -> list[tuple[Any, ...]]:
+    """Of each record: what it is booked at, what its row said, in which currency, at which rate."""
+    return [
+        tuple(found)
+        for found in cloud.books.query(
+            """SELECT trim_scale(cost), trim_scale(original_cost), original_currency, trim_scale(exchange_rate)
+               FROM usage_records ORDER BY cost, revision"""
+        )
+    ]
+
+
+def test_a_row_in_another_currency_is_converted_at_its_months_rate(cloud: Cloud) -> None:
+    """10 EUR at 1.1 are 11 USD; at 1.2, which is known before anything is billed, they are 12."""
+    cloud.books.exchange(("2026-10", "EUR", "1.1"))
+    cloud.configure(path=str(cloud.file), currency="EUR", team_tag="team")
+    rows = [row("10", "r-1") | {"BillingCurrency": ""}, row("5", "r-2"), row("5", "r-2")]
+    assert cloud.deliver(rows).new == 3
+    assert originals(cloud) == [
+        (5, None, None, None),
+        (5, None, None, None),
+        (11, 10, "EUR", Decimal("1.1")),
+    ]
+    before = cloud.digest()
+    assert cloud.sync().new == 0
+    assert cloud.digest() == before
+    assert cloud.books.exchange(("2026-10", "EUR", "1.2")) == 1
+    counts = cloud.sync()
+    assert (counts.new, counts.reversed, counts.unchanged) == (0, 0, 3)
+    assert cloud.held() == {"r-1": (1, Decimal(12)), "r-2": (2, Decimal(10))}
+    with snapshot() as connection:
+        found = reconcile(connection, Period.month("2026-10"))
+    (source,) = (one for one in found.sources if one.source == "cloud")
+    assert [source.ledger.amount, source.difference] == [22, 0]
+    stands = [one for one in found.foreign if one.rows]
+    assert [[one.booked, one.rate] for one in stands] == [[10, Decimal("1.2")]]
+
+
+def test_what_waits_in_another_currency_is_booked_as_it_was_kept(cloud: Cloud) -> None:
+    cloud.books.exchange(("2026-10", "EUR", "1.1"))
+    cloud.deliver([row("10", "r-1", BillingCurrency="EUR"), row("x", "r-2", BillingCurrency="EUR")])
+    (waiting,) = cloud.waiting()
+    cloud.books.exchange(("2026-10", "EUR", "1.2"))
+    waiting_snapshots.accept(waiting.snapshot_id, "the row that is missing costs nothing", "tester")
+    assert cloud.held() == {"r-1": (1, Decimal(12))}
 
 
 def test_scopes_that_a_delivery_does_not_name_stay(cloud: Cloud) -> None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import ClassVar
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from chargeback.ledger import sync as syncing
 from chargeback.ledger import usage_sources
@@ -84,3 +86,18 @@ def test_a_source_that_is_pointed_elsewhere_is_read_from_the_beginning(tracker: 
             connection, "tracker", "cost_tracker", SourceRole.ALLOCATE, config, "test"
         )
     assert cursor() is None
+
+
+def test_what_could_not_be_booked_is_read_again(tracker: str, ledger: Ledger) -> None:
+    """The cursor moves in the transaction that books the last batch, or not at all."""
+    owner = create_engine(ledger.owner_url)
+    with owner.begin() as connection:
+        connection.execute(text("REVOKE INSERT ON usage_cells FROM chargeback_app"))
+    with pytest.raises(DBAPIError, match="permission denied for table usage_cells"):
+        sync(tracker, AS_OF)
+    assert cursor() is None
+    with owner.begin() as connection:
+        connection.execute(text("GRANT INSERT ON usage_cells TO chargeback_app"))
+    owner.dispose()
+    assert sync(tracker, AS_OF).received_raw == 12
+    assert cursor() == AS_OF

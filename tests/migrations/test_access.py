@@ -10,6 +10,8 @@ from chargeback.identity import public_id
 from chargeback.ledger.database import transaction
 from models import (
     Allocation,
+    Budget,
+    BudgetAlert,
     CostPool,
     Document,
     Membership,
@@ -25,12 +27,13 @@ from tests.migrations import rows
 from tests.migrations.rows import make, violates
 
 VIEWS = ("viewer_usage", "viewer_allocations", "seen_cells", "seen_open_records", "seen_records",
-         "seen_allocations", "seen_teams")  # fmt: skip
+         "seen_allocations", "seen_shares", "seen_teams")  # fmt: skip
 # Each row names its team, and what a viewer finds is its own.
-VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoice_lines", *VIEWS)
+VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoice_lines", "budgets", "budget_alerts",
+           *VIEWS)  # fmt: skip
 # Rows that name no team: whose they are is said by rows that do.
 BESIDE = ("usage_cells", "cost_pools", "line_allocations", "documents", "seen_notes", "seen_users",
-          "seen_passed_on")  # fmt: skip
+          "seen_passed_on", "seen_splits", "seen_taken", "seen_weights")  # fmt: skip
 # Of the installation, not of a team.
 SHARED = ("seen_sources", "ledger_settings")
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -65,6 +68,9 @@ def two_teams(ledger: Ledger) -> Ledger:
             if team is not None:
                 make(connection, Team, team_id=team, name=team)
                 make(connection, Membership, team_id=team, user_id=member)
+                make(connection, Budget, team_id=team, amount=10)
+                passed = {"month": date(2026, 10, 1), "threshold": 50, "amount": 10, "spent": 5}
+                make(connection, BudgetAlert, team_id=team, event_id=public_id(team), **passed)
             cell_id = rows.make_cell(connection, team_id=team)
             make(connection, RetiredPoolCell, pool_id=9, cell_id=cell_id, team_id=team)
             connection.execute(

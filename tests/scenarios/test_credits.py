@@ -40,3 +40,15 @@ def test_an_invoice_of_nothing_is_paid_on_issue_and_stays_so(books: Books) -> No
 def test_a_credit_is_never_overdue(books: Books) -> None:
     books.use("search", "ana", "-5.00").bill()
     assert books.sweep("2030-01-01") == []
+
+
+def test_a_credit_note_takes_back_what_each_line_printed(books: Books) -> None:
+    """Not what the line would round to by itself: three times 0.334 printed 0.34, 0.33 and 0.33."""
+    for resource_type in ("audio", "image", "text"):
+        books.use("search", "ana", "0.334", resource_type=resource_type)
+    (number,) = books.bill()
+    note = books.view(str(books.cancel(number).credit_note))
+    assert [line.amount for line in note.lines] == [
+        Decimal("-0.34"), Decimal("-0.33"), Decimal("-0.33")
+    ]  # fmt: skip
+    assert (note.subtotal, note.total) == (Decimal("-1.00"), Decimal("-1.00"))

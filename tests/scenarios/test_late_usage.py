@@ -105,3 +105,13 @@ def test_an_owner_from_the_16th_on_gets_the_usage_from_the_16th_on(books: Books)
     books.import_yaml("owners: {agent: {crawler: [{team: etl, from: 2026-10-16}]}}")
     books.allocate()
     assert books.total_by_payer() == {(None, None): Decimal(1), ("etl", None): Decimal(2)}
+
+
+def test_a_run_for_a_month_that_was_issued_leaves_what_came_late_to_the_next_month(
+    books: Books,
+) -> None:
+    (first,) = books.use("search", "ana", "1.00", "2026-10-05").bill("2026-10")
+    books.use("search", "ana", "2.00", "2026-10-20").allocate()
+    assert books.run("2026-10") == []
+    assert [row.number for row in books.query("SELECT number FROM invoices")] == [first]
+    assert [drafted.total for drafted in books.run("2026-11")] == [Decimal("2.00")]

@@ -35,3 +35,10 @@ def test_lines_of_fractions_of_a_cent_add_up_to_the_total(books: Books) -> None:
     assert (view.total, [line.amount for line in view.lines]) == (
         Decimal("1.00"), [Decimal("0.34"), Decimal("0.33"), Decimal("0.33")]
     )  # fmt: skip
+
+
+def test_what_six_hundred_users_used_is_all_on_the_teams_invoice(books: Books) -> None:
+    """No limit cuts a document and lets the rest slide into the next month."""
+    for user in range(600):
+        books.use("search", f"user-{user:03}", "0.01")
+    assert [drafted.total for drafted in books.run()] == [Decimal("6.00")]

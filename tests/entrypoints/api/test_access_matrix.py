@@ -16,9 +16,12 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 
 from chargeback import rules
-from chargeback.ledger import rulebook, tokens
+from chargeback.documents.file_store import FileStore
+from chargeback.ledger import publications, rulebook, tokens
 from chargeback.ledger.database import transaction
-from entrypoints.api.access import ALLOWED, Needs, Policy, Reader
+from chargeback.ledger.publications import Publication
+from chargeback.settings import settings
+from entrypoints.api.access import ALLOWED, SITE, Needs, Policy, Reader
 from entrypoints.api.app import make_app
 from models.enums import TokenRole as Role
 from tests.conftest import Ledger
@@ -72,12 +75,38 @@ def asked(route: str, of: Things, unique: str) -> Asked:
         "GET /invoices": Asked("GET", "/invoices", {"team_id": of.team}, missing=200),
         "GET /invoices/{invoice_id}": Asked("GET", invoice),
         "GET /invoices/{invoice_id}/pdf": Asked("GET", f"{invoice}/pdf"),
+        "GET /invoices/{invoice_id}/lines/{position}": Asked("GET", f"{invoice}/lines/1"),
+        "GET /invoices/{invoice_id}/lines/{position}/allocations": Asked("GET", f"{invoice}/lines/1/allocations"),
+        "GET /invoices/{invoice_id}/lines/{position}/usage": Asked("GET", f"{invoice}/lines/1/usage"),
+        "GET /usage/{usage_id:path}/bearers": Asked("GET", f"/usage/{of.usage}/bearers"),
         "PUT /invoices/{invoice_id}/status": Asked("PUT", f"{invoice}/status", None, {"status": "sent"}),
         "GET /reports/team/{team_id:path}": Asked("GET", f"/reports/team/{of.team}", DAYS),
         "GET /reports/user/{user_id:path}": Asked("GET", f"/reports/user/{of.user}", DAYS),
         "GET /periods/{period}/reconciliation": Asked("GET", "/periods/2026-10/reconciliation", missing=200),
         "GET /audit": Asked("GET", "/audit", {"subject_id": of.team}, missing=200),
+        "GET /site": Asked("GET", "/site", there=307, missing=307),
+        "GET /site/{uri:path}": Asked("GET", f"/site/{file_of(of.team)}"),
     }[route]  # fmt: skip
+
+
+def file_of(team: str) -> str:
+    """Where the team's page lies."""
+    return f"reports/2026-10/0a1b2c3d/teams/{team}.html"
+
+
+def publish_files() -> None:
+    """A page of red and one of tan, and one that is nobody's alone."""
+    store, published = FileStore(settings().files), []
+    for team, uri in (
+        ("red", file_of("red")),
+        ("tan", file_of("tan")),
+        (None, "reports/2026-10/0a1b2c3d/index.html"),
+    ):
+        placed = store.publish(uri, b"<p>page")
+        kind, about = ("report", f"team {team} 2026-10") if team else ("overview", "2026-10")
+        published.append(Publication(kind, about, uri, placed.bytes, placed.sha256, team))
+    with transaction() as connection:
+        publications.keep(connection, published)
 
 
 def routes_of(router: Any) -> Iterator[APIRoute]:
@@ -137,6 +166,7 @@ class Callers:
 @pytest.fixture
 def client(two_teams: Ledger) -> Iterator[httpx.Client]:
     """A client of a running server over the story's ledger."""
+    publish_files()
     with (
         served(make_app()) as address,
         httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
@@ -148,9 +178,8 @@ def send(client: httpx.Client, what: Asked, headers: dict[str, str]) -> httpx.Re
     content = {"json": what.body} if isinstance(what.body, dict) else {"content": what.body}
     if isinstance(what.body, str):
         headers = {**headers, "Content-Type": what.media}
-    return client.request(
-        what.method, ROOT + what.path, params=what.params, headers=headers, **content
-    )
+    path = what.path if what.path.startswith(SITE) else ROOT + what.path
+    return client.request(what.method, path, params=what.params, headers=headers, **content)
 
 
 def expected(policy: Policy, caller: str, of: str, what: Asked) -> int:
@@ -248,7 +277,7 @@ def test_a_users_report_is_to_a_viewer_what_concerns_its_team(client: httpx.Clie
 def test_every_route_declares_one_policy_and_is_in_the_matrix() -> None:
     assert len(ALL) >= 22
     assert [name for name, route in ALL.items() if len(policies(route)) != 1] == []
-    its = Things("red", "ana", "i", "r")
+    its = Things("red", "ana", "i", "r", "u")
     assert {asked(name, its, "u").method for name in GUARDED} == {"GET", "POST", "PUT", "DELETE"}
 
 

@@ -42,6 +42,7 @@ def fill(door: Door) -> dict[str, str]:
     return {
         "rule_id": "r", "team_id": "team-123", "user_id": "user-456", "period": "2024-01",
         "invoice_id": invoice["invoice_id"], "allocation_id": share["allocation_id"],
+        "position": "1", "usage_id": "u",
         "period_start": JANUARY["period_start"], "period_end": JANUARY["period_end"],
     }  # fmt: skip
 

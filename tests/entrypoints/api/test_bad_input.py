@@ -1,7 +1,7 @@
 """Whatever a client gets wrong: one sentence that names it, the right status, and books that are as they were."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -18,6 +18,8 @@ CATALOGUE: dict[str, list[Bad]] = {
     "rules": list(bad_rules_and_invoices.rules()),
     "invoices": list(bad_rules_and_invoices.invoices()),
 }
+pytestmark = pytest.mark.proof
+Record = Callable[[str, object], None]
 TRACE = re.compile(r"Traceback|\.py|psycopg|sqlalchemy|SELECT |0x[0-9a-f]{6}", re.IGNORECASE)
 SENTENCE = re.compile(r".{12,400}", re.DOTALL)
 
@@ -79,7 +81,7 @@ def books() -> str:
 
 @pytest.mark.parametrize("subject", CATALOGUE)
 def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(
-    door: Door, draft: str, subject: str
+    door: Door, draft: str, subject: str, record_property: Record
 ) -> None:
     found = {}
     before = books()
@@ -92,6 +94,7 @@ def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(
         if wrong:
             found[bad.what, bad.path[:40]] = wrong
     assert found == {}
+    record_property("proof", ("bad requests", len(CATALOGUE[subject])))
 
 
 def test_the_catalogue_is_long_and_says_what_each_is() -> None:

@@ -4,6 +4,10 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from chargeback.clock import now
+from chargeback.ledger import tokens
+from chargeback.ledger.database import transaction
+from models.enums import TokenRole
 from tests.entrypoints.api.door import JANUARY, Door
 
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -72,6 +76,20 @@ def test_a_batch_sent_again_under_its_key_changes_nothing(door: Door) -> None:
     assert send(door, *rows, key="k")["new"] == 2
     assert send(door, *rows, key="k")["unchanged"] == 2
     assert send(door, *rows)["new"] == 2
+
+
+def test_a_key_is_its_callers_own(door: Door) -> None:
+    """Two clients number their batches alike; neither's rows are taken for the other's."""
+    with transaction() as connection:
+        made = [
+            tokens.create(connection, name, TokenRole.OPERATOR, None, 1, now(), "tester")[1]
+            for name in ("gateway-1", "gateway-2")
+        ]
+    told = []
+    for token, cost in zip(made, (1, 2), strict=True):
+        door.client.headers["Authorization"] = f"Bearer {token}"
+        told += [send(door, {"cost_usd": cost, "timestamp": AT}, key="batch-1") for _ in "ab"]
+    assert [(answer["new"], answer["unchanged"]) for answer in told] == [(1, 0), (0, 1)] * 2
 
 
 def test_cloud_events_are_named_by_source_and_id(door: Door) -> None:

@@ -33,6 +33,7 @@ class Things:
     user: str
     invoice: str
     rule: str
+    usage: str
 
     @property
     def allocation(self) -> str:
@@ -46,6 +47,7 @@ class Things:
             self.allocation[:80],
             self.invoice,
             self.rule,
+            self.usage,
             self.team,
             self.user,
         ):
@@ -70,7 +72,7 @@ def things() -> dict[str, Things]:
         listed = invoices.rows(connection)
     ids = {one.team_id: one.invoice_id for one in listed}
     return {
-        "red": Things("red", "ana", ids["red"], "rule-red"),
-        "tan": Things("tan", "bob", ids["tan"], "rule-tan"),
-        "sky": Things("sky", "cyd", "12345678-90ab-4cde-8f01-234567890abc", "rule-sky"),
+        "red": Things("red", "ana", ids["red"], "rule-red", "u-1"),
+        "tan": Things("tan", "bob", ids["tan"], "rule-tan", "u-2"),
+        "sky": Things("sky", "cyd", "12345678-90ab-4cde-8f01-234567890abc", "rule-sky", "u-9"),
     }

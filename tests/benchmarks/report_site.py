@@ -1,0 +1,115 @@
+"""The report site and all documents of a month beside drawing the same pages and PDFs alone, with every core for both.
+
+Publishing runs in a process of its own, whose memory is then all publishing's; so do the floor's orders, which are read
+before and held in memory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chargeback.ledger import payers, usage_sources
+from chargeback.ledger.allocation import allocate
+from chargeback.ledger.database import transaction, upgrade
+from chargeback.ledger.drafting import draft_run
+from chargeback.ledger.issuing import issue
+from chargeback.ledger.sync import sync
+from chargeback.payers_file import read
+from chargeback.periods import Period
+from chargeback.settings import settings
+from models.enums import SourceRole
+from tests.benchmarks.company import END, payers_yaml, write_usage
+from tests.benchmarks.ledger import Measured, cursor_of
+from tests.postgres import Server
+
+RECORDS_PER_TEAM = 200
+OCTOBER = Period.month("2026-10")
+GOAL_MEGABYTES = 700
+_PUBLISHED = """
+import json, os, resource, time
+from tasks.publish_documents import publish_invoices
+from tasks.publish_reports import publish_reports
+began = time.perf_counter()
+pdfs, site = publish_invoices.fn("2026-10"), publish_reports.fn("2026-10")
+took = time.perf_counter() - began
+again = time.perf_counter()
+publish_reports.fn("2026-10")
+again = time.perf_counter() - again
+children = max((os.cpu_count() or 1) - 1, 0)
+memory = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps({"seconds": took, "again": again, "files": pdfs["published"] + site["published"],
+                  "megabytes": memory[0] + children * memory[1]}))
+"""
+_FLOOR = """
+import json, os, time
+from chargeback.documents import site_drawing
+from chargeback.documents.invoice_pdf import draw_many
+from chargeback.documents.letterhead import Letterhead
+from chargeback.ledger import invoices
+from chargeback.ledger.database import snapshot
+from chargeback.periods import Period
+from chargeback.settings import settings
+from tasks.publish_reports import Site
+period, cores = Period.month("2026-10"), os.cpu_count() or 1
+with snapshot() as connection:
+    orders = list(Site(connection, period).orders())
+    views = invoices.views(connection, invoices.published_ids(connection, period))
+letterhead = Letterhead.from_settings(settings())
+began = time.perf_counter()
+files = sum(1 for _ in draw_many(((view, letterhead) for view in views), cores))
+files += sum(1 for _ in site_drawing.draw_many(orders, cores))
+print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
+"""
+
+
+def measure(server: Server, folder: Path, teams: int) -> Iterator[Measured]:
+    """Bill a month of so many teams, then publish it."""
+    database = server.create_database()
+    upgrade(server.url(database))
+    os.environ["CHARGEBACK_DATABASE_URL"] = server.url(database, user="chargeback_app")
+    os.environ["CHARGEBACK_FILE_STORE"] = str(folder / "site")
+    settings.cache_clear()
+    try:
+        _bill(folder / "site.csv", teams)
+        with cursor_of(server, database) as cursor:
+            cursor.execute("ANALYZE")
+        ours, floor = _done(_PUBLISHED), _done(_FLOOR)
+    finally:
+        del os.environ["CHARGEBACK_FILE_STORE"]
+        settings.cache_clear()
+    ratio = ours["seconds"] / floor["seconds"]
+    what = f"site and documents of {teams:,} teams, {ours['files']:,.0f} files"
+    yield Measured(what, ours["seconds"], floor["seconds"],
+                   f"{ratio:.2f} of drawing them alone, {ours['files'] / ours['seconds']:,.0f} files/s", "<= 2",
+                   ratio <= 2)  # fmt: skip
+    yield Measured("memory of publishing, all processes", ours["seconds"], None, f"{ours['megabytes']:.0f} MB",
+                   f"<= {GOAL_MEGABYTES} MB", ours["megabytes"] <= GOAL_MEGABYTES)  # fmt: skip
+    yield Measured(
+        "the site again, nothing new", ours["again"], floor["seconds"], "the same folder", "-", True
+    )
+
+
+def _bill(export: Path, teams: int) -> None:
+    write_usage(export, teams * RECORDS_PER_TEAM, teams)
+    with transaction() as connection:
+        payers.import_file(connection, read(payers_yaml(teams), "company"), "bench")
+        config = {"path": str(export), "form": "csv"}
+        usage_sources.put(
+            connection, "tracker", "cost_tracker", SourceRole.ALLOCATE, config, "bench"
+        )
+    sync("tracker", datetime(2026, 11, 1, 4, tzinfo=UTC))
+    allocate(END)
+    with transaction() as connection:
+        drafted = draft_run(connection, OCTOBER, END, "bench")
+        issue(connection, [one.invoice_id for one in drafted], END, "bench")
+
+
+def _done(program: str) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
