@@ -57,6 +57,8 @@ BOOKINGS: Mapping[str, Booking] = {
     "replay": Booking(partial(replay, None, ACTOR), "import", usage.mend_broken_rows),
     "allocate": Booking(STEPS["allocate"], "sync"),
     "change rules": Booking(documents.change_rules, "allocate"),
+    "set budgets": Booking(documents.set_budgets, "allocate"),
+    "notice budgets": Booking(documents.notice_budgets, "allocate", documents.ready_budgets),
     "draft": Booking(STEPS["draft"], "allocate"),
     "draft one": Booking(
         lambda: draft_invoice.fn(Payer("team-search"), PERIOD, ISSUED_ON, ACTOR, "OURS-1"),

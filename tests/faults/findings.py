@@ -35,6 +35,8 @@ BESIDE = {
                  SELECT user_id, name, NULL, NULL FROM users ORDER BY 1, 2""",
     "owners": "SELECT to_jsonb(o) - 'ownership_id' - 'created_at' AS owner FROM ownerships o ORDER BY 1",
     "members": "SELECT to_jsonb(m) - 'membership_id' - 'created_at' AS member FROM memberships m ORDER BY 1",
+    "budgets": "SELECT to_jsonb(b) - 'budget_id' AS budget FROM budgets b ORDER BY 1",
+    "alerts": "SELECT team_id, month, threshold, amount, spent, event_id FROM budget_alerts ORDER BY 1, 2, 3",
     "rates": """SELECT to_jsonb(r) - 'rate_id' - 'created_at' - 'imported_at' FROM rates r UNION ALL
                 SELECT to_jsonb(e) - 'created_at' - 'imported_at' FROM exchange_rates e ORDER BY 1""",
     "keys": "SELECT caller, key, status, content FROM idempotency_keys ORDER BY caller, key",
