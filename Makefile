@@ -40,7 +40,6 @@ prove: $(VENV)/dev.stamp  ## Kill, race, pause and restore the ledger at every p
 
 prove-all: $(VENV)/dev.stamp  ## The same with every error at every statement, a second crash, seeded bugs and mutations
 	@$(BIN)/python -m pytest -q --prove-all -m "prove or proof or prove_all" $(PROVE)
-	@$(BIN)/python -m tests.seeded
 	@$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/dev.stamp  ## Measure speed beside floors measured in the same run

@@ -89,8 +89,9 @@ def _plain(text: str) -> datetime | None:
 
 
 def _offset(written: str | None, text: str) -> timezone:
-    if written is None or written in "Zz":
+    if written is None:
         return UTC
+    # Z has no digits and is +00:00.
     digits = written[1:].replace(":", "").ljust(4, "0")
     size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     if size > _LARGEST_OFFSET or int(digits[2:]) > 59:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargeback.errors import Invalid
-from chargeback.periods import Period, day_of, first_instant, parse_instant
+from chargeback.periods import Period, bound, day_of, first_instant, parse_instant
 
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
 JANUARY = Period(date(2024, 1, 1), date(2024, 2, 1))
@@ -254,9 +254,12 @@ def test_no_period_depends_on_where_the_machine_stands(elsewhere: str) -> None:
     assert parse_instant("2026-10-31T20:00:00-04:00") == datetime(2026, 11, 1, tzinfo=UTC)
     assert first_instant(date(2026, 10, 1), new_york) == datetime(2026, 10, 1, 4, tzinfo=UTC)
     assert first_instant(date(2011, 12, 30), apia) == datetime(2011, 12, 30, 10, tzinfo=UTC)
+    assert str(bound("2026-10-31T20:00:00-04:00", new_york).instant) == "2026-11-01 00:00:00+00:00"
     # A jump at 23:30, as in 1919.
     toronto = ZoneInfo("America/Toronto")
     assert first_instant(date(1919, 3, 31), toronto) == datetime(1919, 3, 31, 4, 30, tzinfo=UTC)
+    assert first_instant(date(1919, 3, 31), toronto).tzinfo is UTC
+    assert first_instant(date(2026, 10, 1), new_york).tzinfo is UTC
     assert Period.between("2026-10-01T04:00:00Z", "2026-11-01T04:00:00Z", new_york) == (
         Period.month("2026-10"),
         False,

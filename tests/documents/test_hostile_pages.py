@@ -21,6 +21,7 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 pytestmark = [
+    pytest.mark.proof,
     pytest.mark.timeout(300),
     pytest.mark.skipif(
         CHROMIUM is None, reason="no chromium on this machine; install the system's package"

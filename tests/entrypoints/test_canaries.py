@@ -5,6 +5,8 @@ states, artifacts, blocks), every file under the home and everything that was pr
 """
 
 import base64
+import io
+import logging
 import os
 import subprocess
 import sys
@@ -26,16 +28,18 @@ from chargeback.clock import now
 from chargeback.ledger import tokens, usage_sources
 from chargeback.ledger.database import transaction
 from chargeback.settings import Settings, settings
+from entrypoints.api.app import make_app
 from entrypoints.ledger_at_hand import using_environment
 from entrypoints.stack import Stack, running
 from models.enums import SourceRole, TokenRole
 from tasks.publish_documents import publish_invoices
 from tests.conftest import Ledger
+from tests.entrypoints.api.conftest import served
 from tests.entrypoints.conftest import free_port
 from tests.ledger.books import Books
 from tests.sources.fake_web import Answer, Asked, answering
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 TOKEN, BLOCK, PASSWORD = "canary-token-7f3a", "canary-block-9c1e", "canary-password-2b8d"
 SMTP_PASSWORD, LEDGER_PASSWORD = "canary-mail-5d7b", "canary-ledger-8e2f"
@@ -69,8 +73,6 @@ def careless(asked: Asked) -> Answer:
             return Answer(f'{{"records": [{{"call_id": "{heard}"', 200)
         case "/none":
             return Answer({"detail": heard}, 404)
-        case "/hook":
-            return Answer({"heard": asked.headers}, 500)
     return Answer({"records": []} if heard.startswith("Bearer canary-") else {"records": 7})
 
 
@@ -110,7 +112,7 @@ def bait(module_home: Path) -> Iterator[Bait]:
     variables = {
         "CHARGEBACK_HOME": str(module_home), "CHARGEBACK_PREFECT_PORT": str(free_port()),
         "CHARGEBACK_PRIVATE_NETWORKS": "127.0.0.0/8", "TRACKER_TOKEN": TOKEN,
-        "CHARGEBACK_API_PORT": str(free_port()), "CHARGEBACK_SMTP_HOST": "127.0.0.1",
+        "CHARGEBACK_SMTP_HOST": "127.0.0.1",
         "CHARGEBACK_SMTP_PORT": str(mail_port := free_port()), "CHARGEBACK_SMTP_SECURITY": "none",
         "CHARGEBACK_SMTP_USER": "billing", "CHARGEBACK_SMTP_PASSWORD": SMTP_PASSWORD,
         "CHARGEBACK_WEBHOOK_SECRET": f"whsec_{WEBHOOK_KEY}",
@@ -132,7 +134,8 @@ def bait(module_home: Path) -> Iterator[Bait]:
                 _bill(stack)
                 said += _python(DELIVER)
                 token = _token()
-                answers = [_asked(token), _asked(f"{token[:-1]}~"), _asked(f"x{token}")]
+                answers, logged = _answers(token, f"{token[:-1]}~", f"x{token}")
+                said += logged
                 yield Bait(stack, said, token, answers, _tables(stack))
     settings.cache_clear()
 
@@ -168,11 +171,27 @@ def _token() -> str:
         return tokens.create(connection, "canary", TokenRole.ADMIN, None, 30, now(), "test")[1]
 
 
-def _asked(token: str) -> int:
-    """What the stack's API answers somebody who shows this token."""
-    address = f"http://127.0.0.1:{settings().api_port}/api/chargeback/invoices"
-    shown = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k"}
-    return httpx.get(address, headers=shown, trust_env=False, timeout=30).status_code
+def _answers(*shown: str) -> tuple[list[int], str]:
+    """What the API answers to those who show these tokens, and all that is logged meanwhile, down to DEBUG."""
+    logged, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(logged), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with served(make_app()) as address:
+            answers = [
+                httpx.get(
+                    f"{address}/api/chargeback/invoices",
+                    headers={"Authorization": f"Bearer {token}"},
+                    trust_env=False,
+                    timeout=60,
+                ).status_code
+                for token in shown
+            ]
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    return answers, logged.getvalue()
 
 
 def _add_sources(url: str) -> list[str]:
@@ -246,18 +265,18 @@ def test_the_secrets_were_really_used(bait: Bait) -> None:
         bait.said
     )
     refused = {line.split()[0] for line in lines if " FAILED " in line}
-    assert refused == {"denied", "moved", "broken", "missing", "database"}
+    assert refused == {"denied", "moved", "broken", "missing", "database", "delivery"}
     assert "good: it answers" in bait.said
     assert "block: it answers" in bait.said
     assert bait.answers == [200, 401, 401]
 
 
 def test_mail_and_webhooks_were_really_tried(bait: Bait) -> None:
-    """The mail server heard the password and said no; the program heard the signature and broke."""
+    """The mail server heard the password and said no; the program got a signed message and takes no POST."""
     assert "delivery FAILED" in bait.said
     waiting = bait.tables["ledger: public.deliveries"]
     assert "takes no mail from us (535)" in waiting
-    assert "the webhook to 127.0.0.1 was answered 500" in waiting
+    assert "the webhook to 127.0.0.1 was answered 501" in waiting
 
 
 def test_no_table_holds_one(bait: Bait) -> None:
@@ -281,4 +300,6 @@ def test_no_file_under_the_home_holds_one(bait: Bait) -> None:
 def test_nothing_that_was_said_holds_one(bait: Bait) -> None:
     said = {str(number): line for number, line in enumerate(bait.said.splitlines())}
     assert "correct" in bait.said
-    assert {said[number] for number in _with_canary(said)} == set()
+    assert "access.refused" in bait.said
+    secret = bait.api_token.rpartition("_")[2]
+    assert {said[number] for number in _with_canary(said, bait.api_token, secret)} == set()

@@ -16,6 +16,7 @@ from chargeback.ledger.audit import Entry
 from chargeback.ledger.database import transaction
 from tests.conftest import Ledger
 
+pytestmark = pytest.mark.proof
 ENTRIES = 50
 # What each column becomes; every value differs from what the entry holds.
 CHANGED = {

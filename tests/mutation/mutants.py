@@ -31,6 +31,8 @@ class Round:
     tests: tuple[str, ...]
 
 
+# Every change in the second round needs a Postgres: it takes an hour, and is asked for by its name.
+ALWAYS: Final = ("pure",)
 ROUNDS: Final = {
     "pure": Round(
         (
@@ -41,19 +43,16 @@ ROUNDS: Final = {
             "chargeback/invoice_status.py",
             "chargeback/rules.py",
             "chargeback/identity.py",
-            "chargeback/chains.py",
         ),
         ("tests/chargeback",),
     ),
     "ledger": Round(
         ("chargeback/ledger/claims.py", "chargeback/ledger/document_numbers.py"),
         (
-            "tests/ledger/test_drafting.py",
             "tests/ledger/test_document_numbers.py",
             "tests/scenarios/test_drafts.py",
             "tests/scenarios/test_late_usage.py",
             "tests/scenarios/test_overlapping_periods.py",
-            "tests/scenarios/test_two_at_once.py",
         ),
     ),
 }
@@ -114,8 +113,11 @@ def _copy(folder: Path, asked: Round) -> None:
         ),
         "pytest_add_cli_args_test_selection": list(asked.tests),
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        # What loops for ever is given five times the time of its tests and not fifteen times, as is usual.
+        "timeout_multiplier": 5,
+        "timeout_constant": 5,
     }
-    # A JSON text of strings and lists is TOML, too.
+    # A JSON text of strings, numbers and lists is TOML, too.
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as project:
         project.write("\n".join(["", "[tool.mutmut]", *lines, ""]))

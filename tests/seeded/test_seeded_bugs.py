@@ -1,4 +1,4 @@
-"""The tests are tested: each seeded bug applies to the tree as it is, and is caught; all of them in `prove`."""
+"""The tests are tested: each seeded bug applies to the tree as it is, and is caught; all of them in `prove-all`."""
 
 from collections.abc import Callable
 
@@ -33,6 +33,7 @@ def test_a_patch_that_applies_no_more_is_found() -> None:
     assert "No such file" in complaint(SeededBug(stale, first.fault, first.caught_by))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", QUICK)
 def test_a_bug_that_is_put_in_is_caught(
     name: str, record_property: Callable[[str, object], None]
@@ -43,7 +44,7 @@ def test_a_bug_that_is_put_in_is_caught(
     record_property("proof", ("seeded bug", 1))
 
 
-@pytest.mark.prove
+@pytest.mark.prove_all
 @pytest.mark.timeout(2 * LONGEST_SECONDS)
 def test_every_bug_that_is_put_in_is_caught(
     record_property: Callable[[str, object], None],

@@ -92,6 +92,7 @@ def refusal_of(url: str) -> ChargebackError:
     return refusal.value
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("url", URLS)
 def test_no_address_leads_inside(
     web: Web, url: str, record_property: Callable[[str, object], None]

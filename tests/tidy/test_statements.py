@@ -46,9 +46,11 @@ LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/passing.py": {"table"},
     "chargeback/ledger/payers.py": {"key", "settings", "table"},
     "chargeback/ledger/pools.py": {"condition", "taken"},
+    "chargeback/ledger/record_pages.py": {"' '.join(conditions)"},
     "chargeback/ledger/reconcile.py": {"_IN_DAYS.replace('AND ', 'AND p.')"},
     "chargeback/ledger/reports.py": {"_COLUMNS[subject]", "column", "table"},
     "chargeback/ledger/rulebook.py": {"names", "values"},
+    "chargeback/ledger/site_figures.py": {"_PARTS.format(column=column)", "column", "subject"},
     "chargeback/ledger/staging.py": {"columns", "table"},
     "chargeback/ledger/usage_reading.py": {
         "' UNION ALL '.join(parts)",
