@@ -1,6 +1,7 @@
 """The published files in a browser: a token as password, a team's own pages only, nothing that was not published."""
 
 import base64
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,29 +10,60 @@ import httpx
 import pytest
 
 from chargeback.documents.file_store import FileStore
-from chargeback.ledger import publications, tokens
+from chargeback.ledger import database, publications, tokens
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.settings import settings
 from entrypoints.api.app import make_app
 from models.enums import TokenRole
 from tasks.publish_documents import publish_invoices
 from tasks.publish_reports import publish_reports
-from tests.conftest import Ledger
 from tests.entrypoints.api.conftest import served
+from tests.postgres import Server
 
 PERIOD = "2026-10"
 
 
+@pytest.fixture(scope="module")
+def october(
+    postgres: Server, two_teams_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The story's ledger with October published, and its files: published once, copied by each test."""
+    name, files = (
+        postgres.create_database(two_teams_template),
+        tmp_path_factory.mktemp("site") / "files",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHARGEBACK_DATABASE_URL", postgres.url(name, "chargeback_app"))
+        patch.setenv("CHARGEBACK_FILE_STORE", str(files))
+        settings.cache_clear()
+        publish_invoices.fn(PERIOD)
+        publish_reports.fn(PERIOD)
+    settings.cache_clear()
+    database.engine(postgres.url(name, "chargeback_app")).dispose()
+    database.engine.cache_clear()
+    yield name, files
+    postgres.drop_database(name)
+
+
 @pytest.fixture
-def site(two_teams: Ledger) -> Iterator[httpx.Client]:
-    """A client of a server over the story of two teams, whose October is published."""
-    publish_invoices.fn(PERIOD)
-    publish_reports.fn(PERIOD)
+def site(
+    postgres: Server, october: tuple[str, Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[httpx.Client]:
+    """A client of a server over a copy of that."""
+    copied, files = postgres.create_database(october[0]), home / "files"
+    shutil.copytree(october[1], files)
+    url = postgres.url(copied, "chargeback_app")
+    monkeypatch.setenv("CHARGEBACK_DATABASE_URL", url)
+    monkeypatch.setenv("CHARGEBACK_FILE_STORE", str(files))
+    settings.cache_clear()
     with (
         served(make_app()) as address,
         httpx.Client(base_url=address, trust_env=False, timeout=60, follow_redirects=True) as client,
     ):  # fmt: skip
         yield client
+    database.engine(url).dispose()
+    database.engine.cache_clear()
+    postgres.drop_database(copied)
 
 
 def made_token(role: TokenRole, team: str | None = None) -> httpx.BasicAuth:
