@@ -1,9 +1,9 @@
 """What a month will have cost by its end, from the daily costs known so far.
 
-Owns the method: every day still to come costs the median of its weekday in the four weeks before. A median is not
-moved by a single dear day, and weekdays of their own tell working days from weekends. Where fewer than two weeks are
-known, the median of all known days stands for each. A day that is not over costs what the method expects, or what is
-booked of it where that is more, and never less than nothing: nobody counts on a refund.
+Owns the method: a working day still to come costs the median of the working days of the two weeks before, a day of a
+weekend that of their weekends. A median is not moved by a single dear day, and two weeks follow what grows. Where less
+than a week is known, the median of all known days stands for each. A day that is not over costs what the method
+expects, or what is booked of it where that is more, and never less than nothing: nobody counts on a refund.
 Units: costs exact in the ledger's currency. Back-tested against the plain run rate by `backtest`.
 """
 
@@ -15,8 +15,9 @@ from decimal import Context, Decimal
 from chargeback import money
 from chargeback.periods import Period
 
-LOOKS_BACK_DAYS = 28
-WEEKDAYS_FROM_DAYS = 14
+LOOKS_BACK_DAYS = 14
+WEEKENDS_FROM_DAYS = 7
+_SATURDAY = 5
 # Half of 10⁻¹⁸ is still exact; a mean is not, and is kept to the ledger's 18 decimals.
 _MEAN = Context(prec=60)
 _UNIT = Decimal(1).scaleb(-money.LEDGER_DECIMALS)
@@ -63,7 +64,7 @@ def _booked(daily: Daily, month: Period) -> dict[date, Decimal]:
 
 
 def _known(daily: Daily, as_of: date) -> dict[date, Decimal]:
-    """The four weeks before, from the first day anything was ever known of."""
+    """The two weeks before, from the first day anything was ever known of."""
     first = min((day for day in daily if day < as_of), default=as_of)
     start = max(first, as_of - timedelta(LOOKS_BACK_DAYS))
     return {day: daily.get(day, money.ZERO) for day in _days_between(start, as_of)}
@@ -74,8 +75,12 @@ def _days_between(start: date, end: date) -> list[date]:
 
 
 def _expected(known: Mapping[date, Decimal], day: date) -> Decimal:
-    same = [cost for one, cost in known.items() if one.weekday() == day.weekday()]
-    return median(same if len(known) >= WEEKDAYS_FROM_DAYS else list(known.values()))
+    same = [cost for one, cost in known.items() if _is_weekend(one) == _is_weekend(day)]
+    return median(same if len(known) >= WEEKENDS_FROM_DAYS else list(known.values()))
+
+
+def _is_weekend(day: date) -> bool:
+    return day.weekday() >= _SATURDAY
 
 
 def median(costs: Sequence[Decimal]) -> Decimal:

@@ -203,7 +203,9 @@ class Settings(BaseSettings):
 
     @property
     def reminder_ages(self) -> tuple[int, ...]:
-        """The days past due at which a payer is reminded."""
+        """The days past due at which a payer is reminded; none where documents are statements, which nobody pays."""
+        if self.document_form == "statement":
+            return ()
         return tuple(sorted(int(days) for days in self.reminder_days.split(",") if days))
 
     @property

@@ -55,8 +55,17 @@ def shown(row: InvoiceRow, has_pdf: bool) -> dict[str, Any]:
 
 def pdf_url(number: str) -> str:
     """Where people get the PDF of a document: from the HTTP API."""
+    return f"{_base()}/api/chargeback/invoices/{number}/pdf"
+
+
+def site_url() -> str:
+    """Where people read the published reports: from the HTTP API, too."""
+    return f"{_base()}/site"
+
+
+def _base() -> str:
     base = settings().public_url or f"http://127.0.0.1:{settings().api_port}"
-    return f"{base.rstrip('/')}/api/chargeback/invoices/{number}/pdf"
+    return base.rstrip("/")
 
 
 def tell_sent(period: Period, numbers: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chargeback.periods import Period
 from flows.attention import show_unattributed
+from flows.documents import site_url
 from flows.recording import PERIOD, Record, asked_period, recorded, run_name
 from tasks.allocate_costs import allocate_costs
 from tasks.publish_finance import publish_finance
@@ -34,7 +35,7 @@ def write_reports(record: Record, period: Period) -> dict[str, Any]:
     done = publish_reports(period.label)
     record.say(
         f"{done['published']} report files published for {period.label}, {done['new']} of them new; "
-        f"begin at {done['overview']} in the file store"
+        f"begin at {site_url()}, or at {done['overview']} in the file store"
     )
     finance = publish_finance(period.label)
     record.say(f"the journal for finance is {finance['journal']} in the file store")

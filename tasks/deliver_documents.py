@@ -87,6 +87,6 @@ def _hand_over(message: Waiting, view: InvoiceView, uri: str | None) -> None:
     pdf = Attachment(f"{view.number}.pdf", FileStore(ours.files).read(uri))
     send_mail(
         mail(view, message.event, message.age_days, ours.mail_from, ours.letterhead_name,
-             message.recipient, message.message_id, pdf),
+             message.recipient, message.message_id, pdf, ours.document_form == "statement"),
         ours,
     )  # fmt: skip

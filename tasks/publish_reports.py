@@ -1,7 +1,9 @@
 """Publish the report site of a period: a folder of pages, whole or not at all, and the list of the periods held."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -11,7 +13,7 @@ from chargeback.documents.edition import Edition
 from chargeback.documents.file_store import FileStore
 from chargeback.documents.pages import Entry, Shelved
 from chargeback.documents.publishing import folder_of
-from chargeback.documents.site_drawing import PageOrder
+from chargeback.documents.site_drawing import Figures, PageOrder
 from chargeback.ledger import invoices, publications, rule_figures, site_figures
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.line_lineage import lineages
@@ -84,20 +86,40 @@ class Site:
             yield site_names.invoice_page(number)
 
     def orders(self) -> Iterator[PageOrder]:
-        """What is to be drawn, read some hundred at a time; the overview's entries come by the way."""
-        for rule in self._rules:
-            yield site_drawing.order(rule, self._pdfs, self.there)
+        """What is to be drawn, read some hundred at a time: the next while those before are drawn."""
+        with ThreadPoolExecutor(1) as reader:
+            coming: Future[list[PageOrder]] | None = None
+            for read in self._reads():
+                before, coming = coming, reader.submit(read)
+                if before is not None:
+                    yield from before.result()
+            if coming is not None:
+                yield from coming.result()
+
+    def _reads(self) -> Iterator[Callable[[], list[PageOrder]]]:
+        yield lambda: [self._order(rule) for rule in self._rules]
         for subject, ids in self._ids.items():
             for chunk in _chunks(ids):
-                for payer in site_figures.payers(self._connection, subject, self._period, chunk):
-                    self.entries.append(pages.entry(payer))
-                    yield site_drawing.order(payer, self._pdfs, self.there)
+                yield partial(self._payers, subject, chunk)
         for documents in _chunks(self._documents):
-            views = invoices.views(self._connection, documents)
-            found = lineages(self._connection, documents)
-            for invoice_id, view in zip(documents, views, strict=True):
-                figures = InvoiceFigures(view, found.get(invoice_id, ()))
-                yield site_drawing.order(figures, self._pdfs, self.there)
+            yield partial(self._invoices, documents)
+
+    def _payers(self, subject: Subject, ids: list[str]) -> list[PageOrder]:
+        """Pages of payers; the overview's entries come by the way."""
+        payers = site_figures.payers(self._connection, subject, self._period, ids)
+        self.entries += [pages.entry(payer) for payer in payers]
+        return [self._order(payer) for payer in payers]
+
+    def _invoices(self, ids: list[int]) -> list[PageOrder]:
+        views = invoices.views(self._connection, ids)
+        found = lineages(self._connection, ids)
+        return [
+            self._order(InvoiceFigures(view, found.get(invoice_id, ())))
+            for invoice_id, view in zip(ids, views, strict=True)
+        ]
+
+    def _order(self, figures: Figures) -> PageOrder:
+        return site_drawing.order(figures, self._pdfs, self.there)
 
 
 def _chunks(whole: list[Item]) -> Iterator[list[Item]]:

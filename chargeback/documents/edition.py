@@ -42,7 +42,7 @@ class Edition:
 
     def __enter__(self) -> Self:
         with self._store.explained(self._folder):
-            self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store.make_folder(self._folder)
             for left in self._place.glob(f"{UNFINISHED}*"):
                 _clear(left)
             self._spool.mkdir(mode=0o700)

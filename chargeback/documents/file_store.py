@@ -49,6 +49,12 @@ class FileStore:
         """Where a person finds the file. Raises Invalid for a name that leaves the root."""
         return self.root.joinpath(*_parts(uri))
 
+    def make_folder(self, name: str) -> Path:
+        """The folder `name`, there durably; no part of it is a symlink that leads elsewhere."""
+        with self.explained(name), self._folder(_parts(name), create=True) as folder:
+            os.fsync(folder)
+        return self.path(name)
+
     def publish(self, name: str, data: bytes) -> Published:
         """Put `data` under `name`, durably: after a crash the file is the old one or the new one.
 

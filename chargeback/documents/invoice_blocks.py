@@ -158,9 +158,12 @@ def _totals(invoice: InvoiceView, letterhead: Letterhead) -> Panel:
     ]
     notes, y = [], 22.0
     details = () if letterhead.is_statement else letterhead.payment
+    tints = {"Stale": AMBER, "Please": BLACK}
     for sentence in [*words.payment(invoice, details), *words.small_print(invoice)]:
         for line in _wrapped(sentence, 7.5, left - 34):
-            notes.append(Mark(0, y, line, 7.5, AMBER if sentence.startswith("Stale") else GREY))
+            notes.append(
+                Mark(0, y, line, 7.5, tints.get(sentence[: sentence.index(" ")].rstrip(":"), GREY))
+            )
             y += 10
         y += 3
     return Panel(max(74, y) + 8, [*marks, *notes], [Rule(left, 46, WIDE - left, ACCENT, 0.9)])

@@ -95,9 +95,7 @@ def payer(invoice: InvoiceView) -> list[str]:
 def due(invoice: InvoiceView, is_statement: bool = False) -> str:
     """What the reader is to do about the total."""
     if is_statement and invoice.status not in (*_UNISSUED, InvoiceStatus.CANCELLED):
-        center = invoice.bill_to.cost_center
-        booked = f"Booked to cost centre {center}" if center else "Booked internally"
-        return f"{booked}: nothing is to be paid"
+        return "Booked to this cost centre: nothing is to be paid"
     if invoice.status is InvoiceStatus.CANCELLED:
         return "Cancelled: nothing is due"
     if is_credit(invoice):

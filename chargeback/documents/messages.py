@@ -23,17 +23,17 @@ class Attachment(NamedTuple):
 
 def mail(
     document: InvoiceView, event: str, age_days: int, sender: str, issuer: str, recipient: str,
-    message_id: str, pdf: Attachment,
+    message_id: str, pdf: Attachment, is_statement: bool = False,
 ) -> EmailMessage:  # fmt: skip
     """The mail that tells of `event`; one with the same `message_id` is the same mail."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = recipient
     # As much as mail programs show.
-    message["Subject"] = _one_line(_subject(document, event, age_days, issuer))[:200]
+    message["Subject"] = _one_line(_subject(document, event, age_days, issuer, is_statement))[:200]
     message["Message-ID"] = f"<{message_id}@chargeback>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_body(document, event, age_days, issuer))
+    message.set_content(_body(document, event, age_days, issuer, is_statement))
     message.add_attachment(pdf.data, maintype="application", subtype="pdf", filename=pdf.name)
     return message
 
@@ -43,16 +43,19 @@ def _one_line(words: str) -> str:
     return "".join(c if c.isprintable() else " " for c in words)
 
 
-def _subject(document: InvoiceView, event: str, age_days: int, issuer: str) -> str:
+def _subject(
+    document: InvoiceView, event: str, age_days: int, issuer: str, is_statement: bool
+) -> str:
     amount = f"{money(document.total, document.currency)} {document.currency}"
     if event == "invoice.overdue":
         return f"Reminder: invoice {document.number} of {issuer} is {age_days} days past due ({amount})"
     if document.kind is DocumentKind.CREDIT_NOTE:
         return f"Credit note {document.number} of {issuer} ({amount})"
-    return f"Invoice {document.number} of {issuer} for {document.period.label} ({amount})"
+    what = "Statement" if is_statement else "Invoice"
+    return f"{what} {document.number} of {issuer} for {document.period.label} ({amount})"
 
 
-def _body(document: InvoiceView, event: str, age_days: int, issuer: str) -> str:
+def _body(document: InvoiceView, event: str, age_days: int, issuer: str, is_statement: bool) -> str:
     amount = f"{money(document.total, document.currency)} {document.currency}"
     lines = [f"To {_one_line(document.bill_to.name)},", ""]
     if event == "invoice.overdue":
@@ -63,6 +66,11 @@ def _body(document: InvoiceView, event: str, age_days: int, issuer: str) -> str:
     elif document.kind is DocumentKind.CREDIT_NOTE:
         lines.append(
             f"credit note {document.number} over {amount} takes back invoice {document.credits_number}."
+        )
+    elif is_statement:
+        lines.append(
+            f"attached is statement {document.number} for {long_period(document.period)}: {amount}, booked to "
+            "your cost centre. Nothing is to be paid."
         )
     else:
         lines.append(

@@ -211,6 +211,11 @@ def shelf(shelved: Sequence[Shelved], prefix: str = "") -> bytes:
     return _rendered("shelf.html", root=prefix, shelved=shelved)
 
 
+def missing(prefix: str) -> bytes:
+    """What a browser shows of an address that leads nowhere; `prefix` leads to the list of periods."""
+    return _rendered("missing.html", root=prefix)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

@@ -39,9 +39,11 @@ def _how(split: SplitRow) -> str:
         members = "members" if split.rule_type is RuleType.BY_TEAM else "payers"
         return f"in equal parts among {split.payers:,} {members}" if split.payers > 1 else among
     if split.rule_type is RuleType.PROPORTIONAL:
-        return f"in proportion to what each used {among}, {_percent(split.cost, split.shared)} for this one"
+        return f"in proportion to what each used {among}, {_percent(split.cost, split.shared)} for this payer"
     if split.weight is not None and split.weights:
-        return f"by fixed percentages {among}, {_percent(split.weight, split.weights)} for this one"
+        return (
+            f"by fixed percentages {among}, {_percent(split.weight, split.weights)} for this payer"
+        )
     return f"by fixed percentages {among}"
 
 

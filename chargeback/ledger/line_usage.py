@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from chargeback import money
+from chargeback.errors import Invalid
 from chargeback.ledger.explaining import claiming, signed
 from chargeback.ledger.pool_shares import load_pools
 from chargeback.ledger.record_origins import Origin, origins_of
@@ -46,7 +47,7 @@ _POOLS = text("""
         SELECT a.pool_id FROM line_allocations k JOIN allocations a USING (allocation_id) WHERE k.line_id = :line
         UNION
         SELECT t.from_pool_id FROM behind b JOIN seen_taken t ON t.pool_id = b.pool_id)
-    SELECT pool_id FROM behind WHERE pool_id >= :pool_id ORDER BY pool_id
+    SELECT pool_id FROM behind JOIN cost_pools USING (pool_id) ORDER BY usage_date, pool_id
 """)
 _CLAIMED = text("""
     SELECT k.allocation_id FROM line_allocations k JOIN allocations a USING (allocation_id)
@@ -58,24 +59,28 @@ _CELLS = text("""
         SELECT pool_id, cell_id, user_id FROM pool_cells WHERE pool_id = ANY (CAST(:pools AS bigint[]))
         UNION ALL
         SELECT pool_id, cell_id, user_id FROM retired_pool_cells WHERE pool_id = ANY (CAST(:pools AS bigint[]))) held
-    WHERE (pool_id, cell_id) >= (:pool_id, :cell_id)
+    WHERE (pool_id <> :pool_id OR cell_id >= :cell_id)
       AND (pool_id = ANY (CAST(:divided AS bigint[])) OR (pool_id, coalesce(user_id, '')) IN (
         SELECT * FROM unnest(CAST(:of_pools AS bigint[]), CAST(:of_users AS text[]))))
-    ORDER BY pool_id, cell_id LIMIT :most
+    ORDER BY array_position(CAST(:pools AS bigint[]), pool_id), cell_id LIMIT :most
 """)
 
 
 def records(
     connection: Connection, invoice_id: int, position: int, after: Trail, most: int
 ) -> list[BorneRecord]:
-    """The records behind a line after a place, by pool and cell; of a credit note's line, what it takes back.
+    """The records behind a line after a place, by day, pool and cell; of a credit note's line, what it takes back.
 
-    Raises NotFound where the document has no such line.
+    Raises NotFound where the document has no such line, Invalid for a place that is not, or no more, behind it.
     """
     line = claiming(connection, invoice_id, position)
-    pools = list(
-        connection.execute(_POOLS, {"line": line.claiming_id, "pool_id": after.pool_id}).scalars()
-    )
+    every = list(connection.execute(_POOLS, {"line": line.claiming_id}).scalars())
+    if after.pool_id and after.pool_id not in every:
+        raise Invalid(
+            "place_gone",
+            "what this list showed before is not behind the line any more; begin it again",
+        )
+    pools = _from(every, after)
     found: list[_Found] = []
     taken, size = 0, 1
     while taken < len(pools) and len(found) < most:
@@ -87,6 +92,11 @@ def records(
         BorneRecord(record, signed(one.borne, line.is_credit), one.trail)
         for record, one in zip(told, found, strict=True)
     ]
+
+
+def _from(pools: Sequence[int], after: Trail) -> Sequence[int]:
+    """The pools from that of the place on; all of them where it is none of theirs."""
+    return pools[pools.index(after.pool_id) :] if after.pool_id in pools else pools
 
 
 class _Found(NamedTuple):
@@ -111,10 +121,17 @@ class _Reading:
     def records(self, after: Trail, most: int) -> list[_Found]:
         """The records of these pools' cells; cells are read on until there are enough, or no more."""
         found: list[_Found] = []
-        values = self._of_whom() | {"pools": self._pool_ids}
+        values = self._of_whom()
         size = most
         while len(found) < most:
-            place = {"pool_id": after.pool_id, "cell_id": after.cell_id, "most": size + 1}
+            # Pools that were read whole need not be looked at again.
+            pools = _from(self._pool_ids, after)
+            place = {
+                "pools": pools,
+                "pool_id": after.pool_id,
+                "cell_id": after.cell_id,
+                "most": size + 1,
+            }
             cells = self._connection.execute(_CELLS, values | place).all()
             found += self._of_cells(cells[:size], after, most - len(found))
             if len(cells) <= size:

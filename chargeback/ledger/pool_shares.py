@@ -1,6 +1,7 @@
 """Pools read with their shares, so that what each bears of a record can be worked out.
 
-Reads the views `seen_*`: a viewer finds of others' shares their weights only.
+Reads the views `seen_*`: to a viewer the shares of all others are one, with what is left of the weights. What its own
+bear of a record may then differ in the eighteenth decimal from what is told to those who see every share.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,7 +23,7 @@ _OWN = text("""
     SELECT pool_id, allocation_id, user_id, is_divided FROM seen_shares WHERE pool_id = ANY (CAST(:pools AS bigint[]))
 """)
 _WEIGHTS = text("""
-    SELECT pool_id, allocation_id, weight, place FROM seen_weights WHERE pool_id = ANY (CAST(:pools AS bigint[]))
+    SELECT pool_id, allocation_id, weight, whole, place FROM seen_weights WHERE pool_id = ANY (CAST(:pools AS bigint[]))
 """)
 _TAKEN = text("""
     SELECT allocation_id, pool_id FROM seen_taken WHERE from_pool_id = ANY (CAST(:pools AS bigint[])) ORDER BY pool_id
@@ -53,10 +54,18 @@ def _direct(rows: Iterable[Any], taken: dict[int, tuple[int, ...]]) -> dict[int,
     return found
 
 
+_OTHERS = 0
+
+
 def _divided(rows: Iterable[Any], taken: dict[int, tuple[int, ...]]) -> dict[int, list[PoolShare]]:
     found: dict[int, list[PoolShare]] = {}
+    left: dict[int, int] = {}
     for row in rows:
-        passed_to = taken.get(row.allocation_id, ())
-        share = PoolShare(row.allocation_id, None, money.units(row.weight), row.place, passed_to)
+        weight, passed_to = money.units(row.weight), taken.get(row.allocation_id, ())
+        share = PoolShare(row.allocation_id, None, weight, row.place, passed_to)
         found.setdefault(row.pool_id, []).append(share)
+        left[row.pool_id] = left.get(row.pool_id, money.units(row.whole)) - weight
+    for pool_id, weight in left.items():
+        if weight:
+            found[pool_id].append(PoolShare(_OTHERS, None, weight, len(found[pool_id]) + 10**9))
     return found

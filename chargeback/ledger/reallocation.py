@@ -103,9 +103,7 @@ def _reallocate_days(
     connection: Connection, days: Sequence[date], reason: str, actor: str
 ) -> Reallocated:
     """Reallocate these days of one month in this transaction, brought up to date first."""
-    connection.execute(
-        text("SELECT FROM usage_sources WHERE role = 'allocate' ORDER BY source_id FOR UPDATE")
-    )
+    lock_sources(connection)
     connection.execute(
         text(
             "SELECT FROM allocation_days WHERE usage_date = ANY (:days) ORDER BY usage_date FOR UPDATE"
@@ -140,6 +138,13 @@ def _reallocate_days(
         audit.Entry(actor, "reallocation.booked", "reallocation", subject, None, after, reason),
     )
     return moved
+
+
+def lock_sources(connection: Connection) -> None:
+    """Keep syncs from taking back meanwhile what is moved; taken before any day is locked."""
+    connection.execute(
+        text("SELECT FROM usage_sources WHERE role = 'allocate' ORDER BY source_id FOR UPDATE")
+    )
 
 
 # Direct cost has one payer, whom the pool's cell and rule name; what had neither team nor user then went where the

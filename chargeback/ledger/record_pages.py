@@ -13,7 +13,8 @@ from sqlalchemy import TextClause, text
 from chargeback.ledger.record_origins import Origin
 
 # So many cells at a time are looked up by their index; of more the planner would rather read every record there is.
-_MOST_CELLS = 16
+# Where they have none, in months that were archived, more and more at a time.
+_FEW_CELLS, _MOST_CELLS = 16, 16_384
 # Ids are hashes and lie evenly: a stretch of them twice as long as the page needs mostly has enough.
 _DENSE_RECORDS, _STRETCH = 2_000, 2
 _LAST_ID, _LAST_REVISION = 2**128 - 1, 2**31 - 1
@@ -47,6 +48,7 @@ class RecordPages:
         self._cells = cells
         self._at = 0
         self._after = after
+        self._size = _FEW_CELLS
 
     def following(self, most: int) -> RecordPage | None:
         """The next query, for at most `most` records; None where all cells are read."""
@@ -58,6 +60,7 @@ class RecordPages:
 
     def had(self, page: RecordPage, rows: int) -> None:
         """Go on behind a query that had so many rows."""
+        self._size = _FEW_CELLS if rows else min(self._size * 4, _MOST_CELLS)
         if page.until is not None and page.until.int < _LAST_ID:
             self._after = (page.until, _LAST_REVISION)
         elif rows < page.values["most"]:
@@ -68,9 +71,10 @@ class RecordPages:
         found: list[tuple[Any, Origin]] = []
         seen: set[int] = set()
         enough = 0
-        for cell, origin in self._cells[self._at : self._at + _MOST_CELLS]:
+        for cell, origin in self._cells[self._at : self._at + self._size]:
             is_apart = origin.cell_id in seen or origin.records > _DENSE_RECORDS or origin.left_out
-            if found and (is_apart or enough >= most):
+            is_enough = enough >= most and self._size == _FEW_CELLS
+            if found and (is_apart or is_enough):
                 break
             found.append((cell, origin))
             seen.add(origin.cell_id)

@@ -18,7 +18,7 @@ from chargeback.ledger.allocation import allocate
 from chargeback.ledger.database import rehearsal
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.previews import BornePayer, Taken
-from chargeback.ledger.reallocation import reallocate
+from chargeback.ledger.reallocation import lock_sources, reallocate
 from chargeback.payers_file import PayersFile
 from chargeback.periods import Period
 from chargeback.settings import settings
@@ -81,6 +81,7 @@ def what_if(period: Period, draft: PayersFile, actor: str) -> WhatIf:
     Raises Invalid for a draft that cannot work; Unavailable where others hold what it locks.
     """
     with rehearsal() as connection:
+        lock_sources(connection)
         allocate(period.end, period.start)
         days = _days(connection, period)
         now = _by_payer(previews.borne(connection, days))

@@ -7,7 +7,7 @@ browser sends along by itself can change nothing. What a caller may not see is a
 import hashlib
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
@@ -49,7 +49,7 @@ def site() -> Response:
 
 
 @routes.get(f"{SITE}/{{uri:path}}")
-def published(uri: str, caller: BrowserReader) -> Response:
+def published(uri: str, request: Request, caller: BrowserReader) -> Response:
     """A published file; the list of periods is made for who asks."""
     with books(caller, is_snapshot=True) as connection:
         if uri == site_names.SHELF:
@@ -59,6 +59,9 @@ def published(uri: str, caller: BrowserReader) -> Response:
         instead = None if found else _own_page_beside(connection, caller, uri)
     if instead is not None:
         return RedirectResponse(f"{SITE}/{instead.uri}", headers=_OWN)
+    if found is None and "text/html" in request.headers.get("accept", ""):
+        page = pages.missing(f"{SITE}/{site_names.SITE}/")
+        return Response(page, 404, media_type=_MEDIA["html"], headers=_OWN)
     if found is None:
         raise NotFound(
             "file_not_found", f"there is no published file {quoted(uri)}; see {SITE} for what there is"

@@ -38,8 +38,9 @@ def show(period: str | None, as_of: str | None, as_json: bool) -> int:
         title=f"{month.label}, seen from {day}",
     )
     showing.say(
-        f"Spent is what was allocated; the forecast takes each day to come for the median of its weekday in the "
-        f"{LOOKS_BACK_DAYS} days before. `chargeback budgets --back-test` shows how far off that was."
+        "Spent is what was allocated. The forecast takes a day to come for the median of the last "
+        f"{LOOKS_BACK_DAYS} days, working days and weekends apart; `chargeback budgets --back-test` shows how far "
+        "off that was."
     )
     return 0
 

@@ -70,16 +70,16 @@ FROM allocations a JOIN cost_pools p USING (pool_id) JOIN allocation_rules r USI
 JOIN usage_sources s ON s.source_id = p.source_id
 WHERE current_user <> 'chargeback_viewer' OR a.team_id = current_setting('app.team', true);
 
--- By what a divided pool was divided: weights in the order in which odd units are given, without names. A viewer
--- finds those of the pools its team bears of, and needs them to say what its team bears of a record.
+-- By what pools were divided: weights in the order in which odd units are given, and what all of them come to.
+-- A viewer finds its own team's; the others are to it what is left of the whole.
 CREATE VIEW seen_weights AS
-SELECT a.pool_id, a.allocation_id, coalesce(a.weight, 1) AS weight,
-       row_number() OVER (PARTITION BY a.pool_id
-           ORDER BY a.team_id COLLATE "C" NULLS FIRST, a.user_id COLLATE "C" NULLS FIRST) AS place
-FROM allocations a JOIN cost_pools p USING (pool_id)
-WHERE p.split_digest IS NOT NULL
-  AND (current_user <> 'chargeback_viewer' OR a.pool_id IN (
-    SELECT o.pool_id FROM allocations o WHERE o.team_id = current_setting('app.team', true)));
+SELECT pool_id, allocation_id, team_id, weight, whole, place
+FROM (SELECT a.pool_id, a.allocation_id, a.team_id, coalesce(a.weight, 1) AS weight,
+             sum(coalesce(a.weight, 1)) OVER (PARTITION BY a.pool_id) AS whole,
+             row_number() OVER (PARTITION BY a.pool_id
+                 ORDER BY a.team_id COLLATE "C" NULLS FIRST, a.user_id COLLATE "C" NULLS FIRST) AS place
+      FROM allocations a) weighed
+WHERE current_user <> 'chargeback_viewer' OR team_id = current_setting('app.team', true);
 
 -- Which share a later stage's pool took, now or while it was billed.
 CREATE VIEW seen_taken AS

@@ -19,7 +19,7 @@ def week(first: str, days: int, workday: str, weekend: str) -> dict[date, Decima
     return {day: D(weekend if day.weekday() >= 5 else workday) for day in every}
 
 
-def test_each_day_to_come_costs_what_its_weekday_does() -> None:
+def test_each_day_to_come_costs_what_working_days_or_weekends_did() -> None:
     daily = week("2026-09-17", 28, "10", "1")  # 17 September to 14 October
     # 1 to 14 October: 10 working days and 4 of weekends; 15 to 31: 12 and 5.
     assert forecast(daily, OCTOBER, date(2026, 10, 15)) == 10 * 10 + 4 + 12 * 10 + 5
@@ -32,7 +32,7 @@ def test_a_single_dear_day_moves_the_forecast_by_itself_and_not_by_its_repetitio
     assert run_rate(daily, OCTOBER, date(2026, 10, 15)) == D("2422.428571428571428571")
 
 
-def test_of_less_than_two_weeks_the_median_of_all_days_stands_for_each() -> None:
+def test_of_less_than_a_week_the_median_of_all_days_stands_for_each() -> None:
     daily = {date(2026, 10, 1): D(1), date(2026, 10, 2): D(5), date(2026, 10, 4): D(9)}
     # Known: 1, 5, 0, 9; their median is 3, for each of the 27 days to come.
     assert forecast(daily, OCTOBER, date(2026, 10, 5)) == 15 + 27 * 3
@@ -71,9 +71,10 @@ def test_medians_and_parts_are_exact_to_the_last_digit() -> None:
 
 
 def test_what_was_refunded_counts_against_what_is_spent_and_no_refund_is_expected() -> None:
-    daily = week("2026-10-01", 14, "2", "2") | {date(2026, 10, 3): D(-20)}
-    # The median Saturday would be -9; nobody counts on that for the three to come.
-    assert forecast(daily, OCTOBER, date(2026, 10, 15)) == 13 * 2 - 20 + 3 * 0 + 14 * 2
+    refunds = {date(2026, 10, day): D(-20) for day in (3, 4, 10)}
+    daily = week("2026-10-01", 14, "2", "2") | refunds
+    # The median of the weekends' days is -20; nobody counts on that for the five to come.
+    assert forecast(daily, OCTOBER, date(2026, 10, 15)) == 11 * 2 - 3 * 20 + 12 * 2 + 5 * 0
 
 
 def test_a_back_test_adds_up_how_far_both_ways_were_off() -> None:

@@ -70,6 +70,16 @@ def test_what_a_killed_writer_left_is_cleared_and_a_living_ones_is_not(tmp_path:
     assert len(folders(store)) == 2
 
 
+def test_a_symlink_leads_nowhere_else(tmp_path: Path) -> None:
+    store, elsewhere = FileStore(tmp_path / "files"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "reports").symlink_to(elsewhere)
+    with pytest.raises(Refused, match="reports"):
+        published(store)
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     (uri,) = {one.uri.rpartition("/")[0] for one in published(store, PAGES[0])}

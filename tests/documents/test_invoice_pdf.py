@@ -77,7 +77,7 @@ def test_a_statement_asks_nobody_to_pay_and_says_where_it_is_booked() -> None:
         page.extract_text() for page in PdfReader(io.BytesIO(draw(invoice, internal))).pages
     )
     assert "Statement" in text
-    assert "Booked to cost centre CC-4410: nothing is to be paid" in text
+    assert "Booked to this cost centre: nothing is to be paid" in text
     for unsaid in ("Invoice", "Due", "OVERDUE", "Reference", "Example Bank", "Billed to"):
         assert unsaid not in text
 

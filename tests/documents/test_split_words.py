@@ -23,7 +23,10 @@ from tests.documents.samples import EQUAL, make_split
             make_split(
                 RuleType.FIXED_SPLIT, "200", "66.66", weight=Decimal("33.33"), weights=Decimal(100)
             ),
-            "The cluster: 200.00 USD by fixed percentages among 3 payers, 33.33% for this one; your part is 66.66 USD.",
+            (
+                "The cluster: 200.00 USD by fixed percentages among 3 payers, 33.33% for this payer; "
+                "your part is 66.66 USD."
+            ),
         ),
         (
             make_split(RuleType.FIXED_SPLIT, "200", "66.66"),
@@ -32,7 +35,7 @@ from tests.documents.samples import EQUAL, make_split
         (
             make_split(RuleType.PROPORTIONAL, "80", "20"),
             (
-                "The cluster: 80.00 USD in proportion to what each used among 3 payers, 25% for this one; "
+                "The cluster: 80.00 USD in proportion to what each used among 3 payers, 25% for this payer; "
                 "your part is 20.00 USD."
             ),
         ),

@@ -189,6 +189,21 @@ def test_a_name_with_line_ends_makes_no_header(books: Books) -> None:
     assert "\n" not in str(made["Subject"])
 
 
+def test_a_statement_is_mailed_as_one_and_nobody_is_reminded_to_pay_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = mail(make_invoice(), "invoice.sent", 0, "a@example.com", "Acme", "b@example.com", "1",
+                Attachment("a.pdf", b"%PDF-"), is_statement=True)  # fmt: skip
+    assert str(made["Subject"]).startswith("Statement INV-20261101-0001 of Acme")
+    told = made.get_body(("plain",))
+    assert told is not None
+    assert "Nothing is to be paid." in told.get_content()
+    assert "due on" not in told.get_content()
+    monkeypatch.setenv("CHARGEBACK_DOCUMENT_FORM", "statement")
+    settings.cache_clear()
+    assert settings().reminder_ages == ()
+
+
 class Hook(BaseHTTPRequestHandler):
     """Keeps what it is told."""
 

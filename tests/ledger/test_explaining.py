@@ -6,10 +6,9 @@ import pytest
 
 from chargeback import money
 from chargeback.errors import Invalid, NotFound
-from chargeback.ledger import bearers, explaining, issuing, line_usage
+from chargeback.ledger import bearers, explaining, issuing, line_usage, record_pages
 from chargeback.ledger.bearers import RecordExplained
 from chargeback.ledger.database import snapshot
-from chargeback.ledger.first_usage import FirstUsage, first_records
 from chargeback.ledger.line_usage import BorneRecord, Trail
 from chargeback.lineage import LineExplained
 from tests.conftest import Ledger
@@ -54,12 +53,6 @@ def borne_by(usage_id: str, source: str | None = None) -> RecordExplained:
 
 def lines_of(usage_id: str) -> list[tuple[str | None, int | None, Decimal]]:
     return [(one.number, one.position, one.cost) for one in borne_by(usage_id).bearers]
-
-
-def first(*numbers: str, most: int = 50) -> list[FirstUsage]:
-    with snapshot() as connection:
-        ids = [issuing.find(connection, number) for number in numbers]
-        return first_records(connection, ids, most)
 
 
 def test_a_line_of_direct_cost_is_explained_down_to_its_records_and_back(books: Books) -> None:
@@ -242,31 +235,40 @@ def test_what_was_written_off_and_what_is_not_billed_yet_is_told_without_a_line(
 
 def test_pages_of_any_size_tell_the_same_records_once_each(books: Books) -> None:
     books.rule(GPU)
-    for day in range(1, 8):
-        for n in range(5):
-            books.use(
-                "red",
-                f"u{n}",
-                "1.1",
-                f"2026-10-{day:02}",
-                resource_type="gpu",
-                external_id=f"{day}-{n}",
-            )
-            books.use(
-                "red",
-                f"u{n % 2}",
-                "1.1",
-                f"2026-10-{day:02}",
-                resource_type="gpu",
-                external_id=f"{day}-{n}x",
-            )
-    numbers = books.bill()
-    for number in numbers:
-        whole = behind(number, most=1000)
-        assert len(whole) == 70
-        assert money.exact_sum(one.borne for one in whole) == explained(number).line.exact
-        for most in (1, 3, 7, 70):
-            assert behind(number, most=most) == whole
+    for day in range(1, 4):
+        for n in range(3):
+            for one in (n, n % 2):  # Two records of one cell, and of several.
+                books.use("red", f"u{one}", "1.1", f"2026-10-0{day}", resource_type="gpu")
+    (number, *_) = books.bill()
+    whole = behind(number, most=1000)
+    assert len(whole) == 18
+    assert money.exact_sum(one.borne for one in whole) == explained(number).line.exact
+    for most in (1, 5, 18):
+        assert behind(number, most=most) == whole
+
+
+def test_a_place_that_is_not_behind_the_line_is_refused(books: Books) -> None:
+    books.use("red", "ana", "1").use("tan", "bob", "1")
+    red, tan = books.bill()
+    with snapshot() as connection, pytest.raises(Invalid, match="begin it again"):
+        line_usage.records(connection, issuing.find(connection, red), 1, behind(tan)[0].trail, 10)
+
+
+def test_of_very_many_records_and_cells_each_is_told_once(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell with very many is read by stretches of ids, many cells with none are passed over: here two are many."""
+    monkeypatch.setattr(record_pages, "_DENSE_RECORDS", 2)
+    for n in range(40):
+        books.use("red", "ana", "1.1", external_id=f"a{n}").use(
+            "red", f"u{n}", "1.1", external_id=f"b{n}"
+        )
+    (red,) = books.bill()
+    whole = behind(red, most=7)
+    assert len({one.record.record_id for one in whole}) == len(whole) == 80
+    assert money.exact_sum(one.borne for one in whole) == 88
+    books.damage("DELETE FROM usage_records WHERE external_id LIKE 'b%' AND external_id <> 'b39'")
+    assert len(behind(red, most=7)) == 41
 
 
 def test_every_line_bears_what_its_records_bring_and_every_record_is_borne_whole(
@@ -301,23 +303,6 @@ def test_every_line_bears_what_its_records_bring_and_every_record_is_borne_whole
             "1E-16"
         )
     assert len(by_line) >= 8
-
-
-def test_first_records_of_many_documents_are_what_each_page_begins_with(books: Books) -> None:
-    books.rule(GPU)
-    for n in range(6):
-        books.use("red", "ana", "1", f"2026-10-{n + 1:02}", external_id=f"d{n}")
-    books.use("red", "ana", "9", resource_type="gpu", external_id="g1")
-    red, sky, tan = books.bill()
-
-    told = {(one.number, one.position): one for one in first(red, sky, tan, most=4)}
-    gpu, tokens = told[red, 1], told[red, 2]
-    assert shown(list(tokens.records)) == shown(behind(red, 2)[:4])
-    assert (tokens.has_more, tokens.is_shared) == (True, False)
-    assert shown(list(gpu.records)) == [("g1", D("2.9997"))]
-    # The record is red's: a page for sky or tan does not show it, and says that the cost is shared.
-    assert told[sky, 1] == FirstUsage(sky, 1, (), False, True)
-    assert told[tan, 1] == FirstUsage(tan, 1, (), False, True)
 
 
 def test_what_is_not_there_is_said_so(books: Books) -> None:

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from chargeback import money
-from chargeback.errors import Invalid
+from chargeback.errors import Invalid, Unavailable
 from chargeback.ledger import digest, previews
 from chargeback.ledger.allocation import allocate_days
-from chargeback.ledger.database import rehearsal, snapshot
+from chargeback.ledger.database import rehearsal, snapshot, transaction
 from chargeback.ledger.what_if import WhatIf, what_if
 from chargeback.payers_file import PayersFile, read
 from chargeback.periods import Period
@@ -193,6 +193,14 @@ def test_a_draft_that_cannot_work_is_refused_and_leaves_nothing(books: Books) ->
         with pytest.raises(Invalid, match=said):
             tried(draft)
     assert state(books) == before
+
+
+def test_where_others_hold_what_it_locks_it_gives_up_in_one_sentence(books: Books) -> None:
+    books.use("red", "ana", "1").bill()
+    with transaction() as other:
+        other.execute(text("SELECT FROM usage_sources FOR UPDATE"))
+        with pytest.raises(Unavailable, match="another process"):
+            tried(GPU)
 
 
 def test_of_a_period_without_usage_nothing_is_said(books: Books) -> None:

@@ -27,13 +27,13 @@ from tests.migrations import rows
 from tests.migrations.rows import make, violates
 
 VIEWS = ("viewer_usage", "viewer_allocations", "seen_cells", "seen_open_records", "seen_records",
-         "seen_allocations", "seen_shares", "seen_teams")  # fmt: skip
+         "seen_allocations", "seen_shares", "seen_teams", "seen_weights")  # fmt: skip
 # Each row names its team, and what a viewer finds is its own.
 VISIBLE = ("pool_cells", "retired_pool_cells", "allocations", "invoices", "invoice_lines", "budgets", "budget_alerts",
            *VIEWS)  # fmt: skip
 # Rows that name no team: whose they are is said by rows that do.
 BESIDE = ("usage_cells", "cost_pools", "line_allocations", "documents", "seen_notes", "seen_users",
-          "seen_passed_on", "seen_splits", "seen_taken", "seen_weights")  # fmt: skip
+          "seen_passed_on", "seen_splits", "seen_taken")  # fmt: skip
 # Of the installation, not of a team.
 SHARED = ("seen_sources", "ledger_settings")
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)

@@ -35,6 +35,8 @@ from tests.scenarios.drawing import (
 from tests.scenarios.proving import ProvenBooks
 from tests.scenarios.truth import TEAMS, USERS, Used, Version, as_spec
 
+# The due date is thirty days after the issue: that day is in time, the next is not.
+WAITS = (0, 1, 29, 30, 31)
 GOING_ON = ("sent", "paid", "cancelled", "cancelled", "pending")
 
 
@@ -53,13 +55,16 @@ class Company(ProvenBooks):
 
     @initialize(rows=st.lists(FACTS, min_size=3, max_size=6), is_billed=st.booleans())
     def begin(self, rows: list[Used], is_billed: bool) -> None:
-        """Members, owners, a rule and some usage; often billed at once, so that it can turn out otherwise."""
+        """Members, owners, rules and some usage; often billed at once, so that it can turn out otherwise."""
         self.join("etl", ["ana", "bob"], -1)
         self.join("search", ["cat"], -1)
         self.books.import_yaml('teams: [{id: search, tax_rate: "0.19"}]')
         self.own("account", "acme", "etl", -1)
         first = Version("fixed_split", {"agent": "helpdesk"}, {"etl": 60, "search": 40})
         self.decide("one", first, -1)
+        # Asked before the other, though its name comes later: it asks for more.
+        both = {"agent": "helpdesk", "account": "acme"}
+        self.decide("two", Version("equal_split", both, dict.fromkeys(USERS, 1)), -1)
         self.use(rows, -1)
         if is_billed:
             for month in MONTHS:
@@ -249,7 +254,7 @@ class Company(ProvenBooks):
         assert may or not (done and refusals), f"{name} went to {wanted}"
         self.look({name: wanted} if done and may else {})
 
-    @rule(days=st.integers(0, 40), death=DEATHS)
+    @rule(days=st.sampled_from(WAITS), death=DEATHS)
     def sweep(self, days: int, death: int) -> None:
         """Days go by, and what was not paid in time is overdue."""
         self.today += timedelta(days)

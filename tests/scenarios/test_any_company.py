@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from chargeback.ledger import database
@@ -60,6 +60,8 @@ def live(
             database=None,
             deadline=None,
             print_blob=True,
+            # A short history says what went wrong as it is; looking for a shorter one takes minutes.
+            phases=list(Phase) if is_drawn_anew else [Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -190,7 +190,8 @@ def what_a_browser_shows(told: Told) -> None:
                 for row in csv.DictReader(io.StringIO(data, newline="")) if row["section"] == "total"]  # fmt: skip
         borne = told.books.query(
             """SELECT sum(a.cost) AS cost FROM allocations a JOIN cost_pools p USING (pool_id)
-               WHERE p.retired_at IS NULL AND a.team_id IS NOT NULL AND a.usage_date >= :start AND a.usage_date < :end""",
+               WHERE p.retired_at IS NULL AND a.team_id IS NOT NULL
+                 AND a.usage_date >= :start AND a.usage_date < :end""",
             start=period.start,
             end=period.end,
         )

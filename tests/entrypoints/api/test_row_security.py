@@ -1,17 +1,30 @@
 """The second wall: with every condition taken out of the reading queries, a viewer's connection gets no foreign row."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from chargeback.errors import NotFound
-from chargeback.ledger import access, invoice_lists, invoices, issuing, shares, usage_reading
+from chargeback.ledger import (
+    access,
+    bearers,
+    explaining,
+    invoice_lists,
+    invoices,
+    issuing,
+    line_usage,
+    shares,
+    usage_reading,
+)
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.invoice_lists import Asked
+from chargeback.ledger.line_usage import BorneRecord, Trail
 from chargeback.ledger.shares import After, Payers
 from chargeback.ledger.usage_reading import Place, Whose
+from chargeback.lineage import LineExplained
 from chargeback.stretch import Stretch
 from tests.conftest import Ledger
 from tests.entrypoints.api.two_teams import OCTOBER, things
@@ -103,3 +116,56 @@ def test_a_viewer_writes_nothing_and_cannot_become_anybody_else(two_teams: Ledge
             with violates(connection, "permission denied|read-only transaction|must be owner"):
                 connection.execute(text(statement))
         assert connection.execute(text("SELECT current_user")).scalar_one() == "chargeback_viewer"
+
+
+def test_a_line_is_explained_to_a_viewer_by_what_is_its_teams(two_teams: Ledger) -> None:
+    """Red bears 60 of the 100 that tan used: it is told its own share, and neither the whole nor whose usage it was."""
+    told: dict[str | None, list[Any]] = {}
+    for team in ("red", "tan", "sky", None):
+        with access.viewing(team) if team else snapshot() as connection:
+            ids = invoice_lists.newest(connection, Asked(), NEWEST, 1000)
+            lines = [(one, line) for one in ids for line in explaining.lines(connection, [one])]
+            told[team] = sorted(
+                (line.line.resource_type, rule.cost, rule.pool_cost, len(_behind(connection, one, line)))
+                for one, line in lines
+                for rule in line.rules
+            )  # fmt: skip
+    assert told == {
+        "red": [("gpu", 60, None, 0), ("query", 10, None, 1)],
+        "tan": [("gpu", 40, None, 1), ("query", 20, None, 1)],
+        "sky": [],
+        None: [
+            ("gpu", 40, 100, 1),
+            ("gpu", 60, 100, 1),
+            ("query", 10, 10, 1),
+            ("query", 20, 20, 1),
+        ],
+    }
+
+
+def _behind(connection: Connection, invoice_id: int, line: LineExplained) -> list[BorneRecord]:
+    return line_usage.records(connection, invoice_id, line.line.position, Trail(), 100)
+
+
+def test_a_shared_record_is_borne_in_a_viewers_eyes_by_its_own_team(two_teams: Ledger) -> None:
+    with snapshot() as connection:
+        shared = bearers.find(connection, "u-3")
+        every = bearers.bearers(connection, shared).bearers
+    assert {one.team_id: one.cost for one in every} == {"red": Decimal(60), "tan": Decimal(40)}
+    with access.viewing("tan") as connection:
+        own = bearers.bearers(connection, bearers.find(connection, "u-3"))
+        assert {one.team_id: one.cost for one in own.bearers} == {"tan": Decimal(40)}
+    for team in ("red", "sky"):
+        with access.viewing(team) as connection:
+            for ask in (lambda c: bearers.find(c, "u-3"), lambda c: bearers.bearers(c, shared)):
+                with pytest.raises(NotFound):
+                    ask(connection)
+
+
+def test_of_the_weights_of_a_shared_pool_a_viewer_is_told_its_own_and_the_whole(
+    two_teams: Ledger,
+) -> None:
+    with access.viewing("red") as connection:
+        rows = connection.execute(text("SELECT team_id, weight, whole FROM seen_weights")).all()
+    assert ("red", 60, 100) in [tuple(row) for row in rows]
+    assert {row.team_id for row in rows} == {"red"}

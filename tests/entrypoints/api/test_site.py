@@ -124,6 +124,19 @@ def test_what_is_another_teams_or_nobodys_alone_is_to_a_viewer_as_if_it_were_not
     assert seen == {"team red 2026-10", "user ana 2026-10", invoice}
 
 
+def test_a_browser_is_told_in_words_that_a_page_is_not_there_or_not_its_own(
+    site: httpx.Client,
+) -> None:
+    auth, browser = made_token(TokenRole.VIEWER, "red"), {"Accept": "text/html,*/*"}
+    told = {
+        site.get(f"/site/{uri}", auth=auth, headers=browser).content
+        for uri in (uris("report")["team tan 2026-10"], "reports/none.html")
+    }
+    (page,) = told
+    assert b"not yours to read" in page
+    assert b'href="/site/reports/index.html"' in page
+
+
 def test_the_way_up_leads_a_viewer_to_its_own_page_of_that_edition(site: httpx.Client) -> None:
     auth = made_token(TokenRole.VIEWER, "red")
     answer = site.get(f"/site/{uris('overview')[PERIOD]}", auth=auth)
