@@ -81,7 +81,7 @@ class Table:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table where anything was counted, and write it down where that is asked for."""
-        if not self.rows:
+        if not any(row.cases for row in self.rows.values()):
             return
         terminalreporter.section("what was proved")
         lines = [COLUMNS, *self.lines()]

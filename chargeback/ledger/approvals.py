@@ -90,7 +90,8 @@ def reject(
 ) -> Drafts:
     """Reject the drafts: those that were pending are drafts again, to be mended and drafted anew.
 
-    Raises Invalid without a reason, Refused where there is nothing to reject or the drafts changed since.
+    Rerun: what was decided about these drafts in this run stays decided, once. Raises Invalid without a reason,
+    Refused where there is nothing to reject or the drafts changed since.
     """
     if not note.strip():
         raise Invalid(
@@ -107,6 +108,8 @@ def reject(
             f"no draft of {period.label} waits for a decision; `chargeback status {period.label}` shows its documents",
         )
     _refuse_changed(found, period, shown)
+    if run_id is not None and decision_of(connection, run_id, found.hash):
+        return found
     for invoice_id in pending:
         issuing.move(connection, invoice_id, InvoiceStatus.DRAFT, period.end, by, note)
     _keep(connection, period, found, "rejected", by, note, run_id)

@@ -196,6 +196,8 @@ def _in_plain_words(
         )
     is_lost = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     is_lost = is_lost or isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    # What the driver says of a COMMIT that the server did not live to answer.
+    is_lost = is_lost or type(cause) is psycopg2.DatabaseError
     is_standby = code == READS_ONLY and not is_reading
     is_passing = code in STOPPED_CODES or code.startswith(TRANSIENT_CLASSES)
     if is_passing or is_standby or (is_lost and not code):

@@ -87,6 +87,8 @@ def import_exchange_rates(connection: Connection, rows: Sequence[ExchangeRow], a
     ledger_settings.check(connection)
     # No invoice is issued between the guard's look and our commit.
     connection.execute(text("LOCK TABLE invoices IN SHARE MODE"))
+    # Nor is a rate set by another, who would tell of the same change again.
+    connection.execute(text("LOCK TABLE exchange_rates IN SHARE ROW EXCLUSIVE MODE"))
     held, entries = exchange_rates(connection), []
     for row in rows:
         if row.currency == settings().currency:

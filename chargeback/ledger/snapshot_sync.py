@@ -31,6 +31,8 @@ from chargeback.sources.contract import Refusal, Scope
 from models.enums import SnapshotState
 
 MOST_REFUSED = 10_000
+# A process that sleeps between two transactions loses its turn: while it waits for its source, and afterwards.
+IDLE_READING_SECONDS, IDLE_SETTLING_SECONDS = 900, 60
 
 
 @dataclass
@@ -93,7 +95,8 @@ def sync_snapshot(
 def _session(source_id: int) -> Iterator[Connection]:
     """A session of its own, which keeps what is staged over several transactions, and the source's turn.
 
-    Both end with the session, whatever happens in it, so it is never used again.
+    Both end with the session, whatever happens in it, so it is never used again. Postgres ends it where its
+    process sleeps.
     """
     with translated(), engine(ledger_url()).connect() as connection:
         try:
@@ -104,9 +107,14 @@ def _session(source_id: int) -> Iterator[Connection]:
                     ),
                     {"id": str(source_id)},
                 )
+                _allow_idle(connection, IDLE_READING_SECONDS)
             yield connection
         finally:
             connection.invalidate()
+
+
+def _allow_idle(connection: Connection, seconds: int) -> None:
+    connection.execute(text(f"SET idle_session_timeout = '{seconds}s'"))
 
 
 def _stage(connection: Connection, order: Order, known: KnownRows, delivery: str) -> _Delivery:
@@ -127,6 +135,7 @@ def _stage(connection: Connection, order: Order, known: KnownRows, delivery: str
         if len(found.scopes) > 1:
             connection.execute(text("CREATE INDEX ON pg_temp.delivered (scope_no)"))
         connection.execute(text("ANALYZE pg_temp.delivered (scope_no, content_hash)"))
+        _allow_idle(connection, IDLE_SETTLING_SECONDS)
     return found
 
 

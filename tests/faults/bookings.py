@@ -20,9 +20,10 @@ from tasks.bill_payers import draft_invoice, draft_invoices
 from tasks.deliver_documents import deliver_documents
 from tasks.publish_finance import publish_finance
 from tasks.reallocate_costs import reallocate_costs
+from tasks.sync_usage import sync_source
 from tests.faults import document_steps as documents
 from tests.faults import usage_steps as usage
-from tests.faults.month import ISSUED_ON, PERIOD, STEPS
+from tests.faults.month import ISSUED_ON, PERIOD, READ_AT, SOURCE, STEPS
 from tests.ledger.books import ACTOR
 
 NEXT_PERIOD, NEXT_ON = "2026-11", date(2026, 12, 1)
@@ -47,12 +48,17 @@ BOOKINGS: Mapping[str, Booking] = {
     "import rates": Booking(usage.import_rates),
     "post": Booking(usage.post, "import"),
     "sync": Booking(STEPS["sync"], "import", usage.name_week),
+    "sync since cursor": Booking(
+        lambda: sync_source.fn(SOURCE, None, READ_AT), "import", usage.name_tracker_of_week
+    ),
     "sync snapshot": Booking(usage.read_cloud, "import", usage.bill_cloud),
     "accept snapshot": Booking(usage.accept, "sync snapshot", usage.read_fallen_cloud),
     "revalue": Booking(revalue, "import", usage.allocate_euros),
     "replay": Booking(partial(replay, None, ACTOR), "import", usage.mend_broken_rows),
     "allocate": Booking(STEPS["allocate"], "sync"),
     "change rules": Booking(documents.change_rules, "allocate"),
+    "set budgets": Booking(documents.set_budgets, "allocate"),
+    "notice budgets": Booking(documents.notice_budgets, "allocate", documents.ready_budgets),
     "draft": Booking(STEPS["draft"], "allocate"),
     "draft one": Booking(
         lambda: draft_invoice.fn(Payer("team-search"), PERIOD, ISSUED_ON, ACTOR, "OURS-1"),

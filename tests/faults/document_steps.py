@@ -5,9 +5,10 @@ from pathlib import Path
 from uuid import UUID
 
 from chargeback import rules
-from chargeback.ledger import issuing, payers, rulebook
+from chargeback.ledger import budgets, issuing, payers, rulebook
 from chargeback.ledger.database import transaction
 from chargeback.payers_file import read
+from chargeback.periods import Period
 from models.enums import InvoiceStatus
 from tasks.bill_payers import approve_drafts, look_at_drafts, reject_drafts
 from tests.faults.month import ISSUED_ON, PERIOD, company
@@ -27,6 +28,11 @@ rules:
     match: {agent_ids: [agent-support]}
     split_percentages: {team-support: 50, team-search: 50}
     allocation_metadata: {entity_type: team}
+"""
+BUDGETS = """
+teams:
+  - {id: team-etl, budgets: [{amount: '0.01', to: 2026-12-01}, {amount: '5', from: 2026-12-01}]}
+  - {id: team-search, budgets: [{amount: '0.02', thresholds: [50, 100]}]}
 """
 BY_USERS = {"rule_id": "searched", "name": "Searches", "rule_type": "by_team", "team_id": "team-etl",
             "priority": 40, "match": {"resource_types": ["search"]}}  # fmt: skip
@@ -48,6 +54,24 @@ def change_rules() -> None:
     """Another rule, for all that is not billed."""
     with transaction() as connection:
         rulebook.put(connection, rules.parse(BY_USERS), ACTOR)
+
+
+def set_budgets() -> None:
+    """What teams mean to spend."""
+    with transaction() as connection:
+        payers.import_file(connection, read(BUDGETS, "budgets.yaml"), ACTOR)
+
+
+def ready_budgets(_folder: Path) -> None:
+    """The same, before somebody looks at them."""
+    set_budgets()
+
+
+def notice_budgets() -> None:
+    """The thresholds that the month passed."""
+    with transaction() as connection:
+        standings = budgets.standings(connection, Period.parse(PERIOD), ISSUED_ON)
+        budgets.notice(connection, standings, ACTOR)
 
 
 def approve() -> None:

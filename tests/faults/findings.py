@@ -26,6 +26,7 @@ BESIDE = {
                    FROM deliveries d JOIN invoices i USING (invoice_id) ORDER BY message_id""",
     "decisions": """SELECT period_start, decision, decided_by, note, numbers, total, encode(drafts_hash, 'hex')
                     FROM approvals ORDER BY approval_id""",
+    "cursors": "SELECT name, cursor_at FROM usage_sources ORDER BY name",
     "archives": "SELECT month, state, form, record_count, digest FROM usage_archives ORDER BY month",
     "counters": "SELECT series, last_ordinal FROM number_counters ORDER BY series",
     "rules": """SELECT rule_id, version, name, priority, enabled, is_closing, receivers FROM allocation_rules
@@ -34,6 +35,8 @@ BESIDE = {
                  SELECT user_id, name, NULL, NULL FROM users ORDER BY 1, 2""",
     "owners": "SELECT to_jsonb(o) - 'ownership_id' - 'created_at' AS owner FROM ownerships o ORDER BY 1",
     "members": "SELECT to_jsonb(m) - 'membership_id' - 'created_at' AS member FROM memberships m ORDER BY 1",
+    "budgets": "SELECT to_jsonb(b) - 'budget_id' AS budget FROM budgets b ORDER BY 1",
+    "alerts": "SELECT team_id, month, threshold, amount, spent, event_id FROM budget_alerts ORDER BY 1, 2, 3",
     "rates": """SELECT to_jsonb(r) - 'rate_id' - 'created_at' - 'imported_at' FROM rates r UNION ALL
                 SELECT to_jsonb(e) - 'created_at' - 'imported_at' FROM exchange_rates e ORDER BY 1""",
     "keys": "SELECT caller, key, status, content FROM idempotency_keys ORDER BY caller, key",

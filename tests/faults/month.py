@@ -47,12 +47,17 @@ STEPS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+def example_records() -> list[dict[str, Any]]:
+    """What the example's export holds."""
+    return list(json.loads(EXPORT.read_text(encoding="utf-8"))["records"])
+
+
 def write_export(path: Path, days: Sequence[str], copies: int = 1) -> None:
     """An export of what the example's holds of these days, `copies` times under ids of their own."""
     records = [
         {**record, "call_id": f"{record['call_id']}-{copy}"}
         for copy in range(copies)
-        for record in json.loads(EXPORT.read_text(encoding="utf-8"))["records"]
+        for record in example_records()
         if record["timestamp"][:10] in days
     ]
     path.write_text(json.dumps({"records": records}), encoding="utf-8")
@@ -61,6 +66,13 @@ def write_export(path: Path, days: Sequence[str], copies: int = 1) -> None:
 def company() -> PayersFile:
     """The example company."""
     return read((EXAMPLES / "company.yaml").read_text(encoding="utf-8"), "company.yaml")
+
+
+def name_tracker(url: str) -> None:
+    """Name a tracker that is asked over HTTP as the source of usage."""
+    with transaction() as connection:
+        config = {"url": url, "form": "json"}
+        usage_sources.put(connection, SOURCE, "cost_tracker", SourceRole.ALLOCATE, config, ACTOR)
 
 
 def name_source(export: Path, name: str = SOURCE, **more: str) -> None:

@@ -18,7 +18,10 @@ from chargeback.ledger import database
 from chargeback.settings import Settings, settings
 from tests.faults.bookings import BOOKINGS
 from tests.faults.findings import assert_sound, facts
+from tests.faults.month import WEEK, example_records
+from tests.faults.usage_steps import TRACKER_URL
 from tests.postgres import Server
+from tests.sources.fake_tracker import FakeTracker, serving
 
 COPIED = "copied"
 
@@ -90,6 +93,7 @@ class Story:
     template: str
     folder: Path
     office: PostOffice
+    environment: Mapping[str, str]
     _after: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     _before: dict[str, str] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
@@ -121,7 +125,7 @@ class Story:
         _link(self._files(BOOKINGS[name].after), files)
         self.office.arrived.clear()
         try:
-            with using(self._url(database_name), files, self.office.environment) as environment:
+            with using(self._url(database_name), files, self.environment) as environment:
                 yield environment
         finally:
             self.server.drop_database(database_name)
@@ -150,11 +154,11 @@ class Story:
         files = self._files(name)
         _link(self._files(booking.after), files)
         self._before[name] = self.server.create_database(template)
-        with using(self._url(self._before[name]), files, self.office.environment):
+        with using(self._url(self._before[name]), files, self.environment):
             booking.ready(self._own_folder(name))
         after = self.server.create_database(self._before[name])
         self.office.arrived.clear()
-        with using(self._url(after), files, self.office.environment):
+        with using(self._url(after), files, self.environment):
             booking.act()
             self._after[name] = after, self.facts()
             assert_sound(settings().files)
@@ -180,8 +184,13 @@ def _link(files: Path, copy: Path) -> None:
 
 @contextmanager
 def telling(server: Server, folder: Path) -> Iterator[Story]:
-    """A story on a server, with a post office of its own."""
+    """A story on a server, with a post office and a tracker of its own."""
     template = server.create_database()
     database.upgrade(server.url(template))
-    with PostOffice().opened() as office:
-        yield Story(server, template, folder, office)
+    week = [record for record in example_records() if record["timestamp"][:10] in WEEK]
+    with PostOffice().opened() as office, serving(FakeTracker(week)) as tracker:
+        environment = office.environment | {
+            TRACKER_URL: tracker.url,
+            "CHARGEBACK_PRIVATE_NETWORKS": "127.0.0.0/8",
+        }
+        yield Story(server, template, folder, office, environment)

@@ -53,7 +53,7 @@ def dump_and_restore(story: Story, elsewhere: OwnServer, name: str) -> None:
     elsewhere.postgres.run("pg_restore", "-h", str(elsewhere.folder), "-U", "postgres",
                            "--exit-on-error", "-d", restored, str(dumped))  # fmt: skip
     files = story.files_after(name)
-    with using(elsewhere.url(restored, "chargeback_app"), files, story.office.environment):
+    with using(elsewhere.url(restored, "chargeback_app"), files, story.environment):
         expected = story.expected(name)
         assert {**expected, **facts()} == expected
         assert_sound(files)
@@ -85,7 +85,7 @@ def back_up_within(story: Story, name: str, point: int) -> None:
         with restored_copy(folder, server) as copy:
             url = copy.url(COPIED, "chargeback_app")
             files = Path(environment["CHARGEBACK_FILE_STORE"])
-            with using(url, files, story.office.environment):
+            with using(url, files, story.environment):
                 BOOKINGS[name].act()
                 story.assert_whole(name)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,12 @@ from chargeback.ledger.sync import sync
 from chargeback.rate_files import read_exchange_rates, read_rates
 from chargeback.row_fixes import Fix
 from models.enums import FixOperation, SourceRole
-from tests.faults.month import READ_AT, SOURCE, STEPS, WEEK, name_source, write_export
+from tests.faults.month import READ_AT, SOURCE, STEPS, WEEK, name_source, name_tracker, write_export
 from tests.ledger.books import ACTOR
 from tests.ledger.cloud import Row, row
 
+# Where the story's tracker is asked.
+TRACKER_URL = "CRASHES_TRACKER_URL"
 CLOUD, EUROS, BROKEN = "cloud", "euros", "broken"
 FIRST = [row("1.00", "r-1", "a-1"), row("2.00", "r-2", "a-1"), row("4.00", "r-3", "a-3")]
 # A row of the first account changes, and a second account appears.
@@ -45,6 +48,11 @@ def name_week(folder: Path) -> None:
     """A week of the example's export."""
     write_export(folder / "export.json", WEEK)
     name_source(folder / "export.json")
+
+
+def name_tracker_of_week(_folder: Path) -> None:
+    """The same week in a tracker that is asked for what came since the cursor."""
+    name_tracker(os.environ[TRACKER_URL])
 
 
 def name_changed_week(folder: Path) -> None:
@@ -106,7 +114,12 @@ def accept() -> None:
     with snapshot() as connection:
         waiting = [one.snapshot_id for one in waiting_snapshots.rows(connection)]
     for number in waiting:
-        waiting_snapshots.accept(number, "the cloud is right", ACTOR)
+        try:
+            waiting_snapshots.accept(number, "the cloud is right", ACTOR)
+        except Refused as refused:
+            # Or another person was quicker.
+            if refused.code != "snapshot_decided":
+                raise
 
 
 def exchange(rate: str) -> None:

@@ -1,6 +1,7 @@
 """Drafts are issued when somebody approved exactly these; who, what and why is kept."""
 
 from datetime import date
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -102,6 +103,16 @@ def test_rejected_drafts_stay_drafts_and_pending_ones_go_back(drafted: Books) ->
     (row,) = drafted.query("SELECT decision, note FROM approvals")
     assert tuple(row) == ("rejected", "wrong cost centre")
     assert approve() != [], "who rejected may approve later"
+
+
+def test_what_a_run_rejected_it_does_not_reject_again(drafted: Books) -> None:
+    seen, run = shown(), uuid4()
+    for _ in range(
+        2
+    ):  # As a process that slept while another told the ledger what the person said.
+        with transaction() as connection:
+            approvals.reject(connection, OCTOBER, seen.hash, "ana", "wrong cost centre", run)
+    assert len(drafted.query("SELECT FROM approvals")) == 1
 
 
 def test_a_rejection_needs_a_reason_and_something_to_reject(drafted: Books) -> None:

@@ -171,3 +171,11 @@ def test_loading_allocating_drafting_and_editing_rules_at_once_need_no_more_than
     busy_books.waiting = []
     busy_books.load(rows)
     assert sum(drafted.total for drafted in busy_books.run()) == Decimal(65)
+
+
+def test_an_exchange_rate_set_by_three_at_once_is_told_of_once(books: Books) -> None:
+    rate = ("2026-10", "EUR", "1.1")
+    done = at_once(*3 * [partial(books.exchange, rate)])
+    assert not [error for error in done if isinstance(error, ChargebackError)]
+    told = books.query("SELECT count(*) AS n FROM audit_log WHERE action = 'exchange_rate.set'")
+    assert told[0].n == 1

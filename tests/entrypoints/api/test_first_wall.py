@@ -22,11 +22,17 @@ from tests.entrypoints.api.test_access_matrix import (
 )
 from tests.entrypoints.api.two_teams import things
 
-# What row-level security alone keeps back, none of it an amount: the ids of usage in a pool that the viewer's team
-# bears a part of, and that a user is known who belongs to another team.
+# What row-level security alone keeps back: of a cost that is shared, what others used of it and what it came to as a
+# whole; and that a user is known who belongs to another team. What else a viewer hears is bound twice.
 BY_SECOND_WALL_ALONE = {
     ("GET /reports/team/{team_id:path}", "red"): "ids of shared usage",
     ("GET /reports/user/{user_id:path}", "tan"): "that the user is there",
+    ("GET /invoices/{invoice_id}/lines/{position}", "red"): "what the shared pool came to",
+    (
+        "GET /invoices/{invoice_id}/lines/{position}/allocations",
+        "red",
+    ): "what the shared pool came to",
+    ("GET /invoices/{invoice_id}/lines/{position}/usage", "red"): "what tan used of a shared cost",
 }
 
 
