@@ -32,6 +32,7 @@ from entrypoints.run_display import busy, tell, watching
 from entrypoints.stack import Stack, running
 from models.enums import DocumentKind, InvoiceStatus, SourceRole
 from tasks.publish_documents import publish_invoices
+from tasks.publish_finance import publish_finance
 from tasks.publish_reports import publish_reports
 
 PERIOD = Period.month("2026-10")
@@ -164,10 +165,12 @@ def _collect() -> None:
         overdue = issuing.sweep(connection, LOOKED_AT_ON, actor())
         done(f"Overdue now: {', '.join(overdue)}" if overdue else "Nothing became overdue")
     with _timed() as done:
-        invoices_published = publish_invoices.fn(PERIOD.label)
-        reports_published = publish_reports.fn(PERIOD.label)
-        new = invoices_published["new"] + reports_published["new"]
-        done(f"Published the PDFs and reports that say so: {new} new files")
+        new = sum(
+            publish.fn(period.label)["new"]
+            for period in (PERIOD, demo_cloud.PERIOD)
+            for publish in (publish_invoices, publish_reports, publish_finance)
+        )
+        done(f"Published the files that say so: {new} new ones")
 
 
 def _pay_first() -> str:

@@ -39,7 +39,8 @@ _CELLS = text(f"""
         SELECT k.invoice_id, k.position, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
             max(c.usage_date) AS last, sum(c.record_count) AS records, sum(k.sign * c.quantity) AS quantity,
             sum(k.sign * c.cost) AS cost,
-            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date)
+            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date,
+                c.cell_id)
                 FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
         FROM claimed k JOIN held h ON h.pool_id = k.pool_id AND coalesce(h.user_id, '') = k.whose
         JOIN usage_cells c USING (cell_id)

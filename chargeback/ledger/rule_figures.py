@@ -40,7 +40,8 @@ _CELLS = f"""
     WITH added AS (
         SELECT p.rule_key, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
             max(c.usage_date) AS last, sum(c.record_count) AS records, sum(c.quantity) AS quantity, sum(c.cost) AS cost,
-            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date)
+            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date,
+                c.cell_id)
                 FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
         FROM cost_pools p JOIN pool_cells h USING (pool_id) JOIN usage_cells c USING (cell_id)
         WHERE p.retired_at IS NULL AND {_IN} GROUP BY 1, 2, 3, 4, 5),

@@ -66,7 +66,8 @@ class Round:
 
     def assert_whole(self, expected: Mapping[str, str]) -> None:
         """The same facts as undisturbed, sound, and told of in words that people can read."""
-        assert self.facts() == expected
+        other = {name: said for name, said in self.facts().items() if said != expected[name]}
+        assert not other, f"{other} where it is { ({name: expected[name] for name in other}) }"
         assert_sound(self.folder / "files", self.url)
         for said in self.journal():
             assert_readable(said)
