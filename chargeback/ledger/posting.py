@@ -4,7 +4,7 @@ Owns what a post means beside what is held: new, the same again, or a refusal. L
 source (shared, so that a whole delivery takes turns with posts), the usage ids, the open batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from chargeback.ledger.chunks import content_hash
 from chargeback.ledger.database import transaction
 from chargeback.ledger.open_batches import hold_open
 from chargeback.ledger.usage_sources import PUSHED
+from chargeback.payer import Payer
 from chargeback.periods import day_of
 from chargeback.posted_usage import Posted
 from chargeback.settings import settings
@@ -95,10 +96,15 @@ def record_id(usage_id: str) -> UUID:
 
 
 def post(
-    connection: Connection, source: Pushed, posts: Sequence[Posted], now: datetime
+    connection: Connection,
+    source: Pushed,
+    posts: Sequence[Posted],
+    now: datetime,
+    appeared: Collection[Payer] = (),
 ) -> list[Booked | Refused]:
     """Book each post, in their order, all in this transaction; what became of each.
 
+    Payers in `appeared` are known to be in the ledger, and are not looked for.
     A post without id gets a UUID, one without time is used `now`. Rerun: a post that says what is held
     changes nothing. The partitions of the months must be there (`usage.ensure_partitions`).
     """
@@ -121,7 +127,7 @@ def post(
         held[new[-1].usage_id] = new[-1]
         answers.append(Booked(new[-1], is_new=True))
     if new:
-        _insert(connection, source, batch_id, new)
+        _insert(connection, source, batch_id, new, appeared)
     return answers
 
 
@@ -225,7 +231,13 @@ _NOTES = text("""
 """)
 
 
-def _insert(connection: Connection, source: Pushed, batch_id: int, made: Sequence[Held]) -> None:
+def _insert(
+    connection: Connection,
+    source: Pushed,
+    batch_id: int,
+    made: Sequence[Held],
+    appeared: Collection[Payer],
+) -> None:
     connection.execute(
         _INSERT,
         {
@@ -236,9 +248,15 @@ def _insert(connection: Connection, source: Pushed, batch_id: int, made: Sequenc
     )
     notes = {one.usage_id: one for one in made if one.has_notes}
     keep_notes(connection, notes)
-    appearance.appear_in_posts(
-        connection, {one.team_id for one in made}, {one.user_id for one in made}
-    )
+    unseen = {payer for one in made for payer in payers_of(one)}.difference(appeared)
+    if unseen:
+        teams, users = {one.team_id for one in unseen}, {one.user_id for one in unseen}
+        appearance.appear_in_posts(connection, teams, users)
+
+
+def payers_of(one: Held) -> tuple[Payer, Payer]:
+    """The team and the user of a record, each alone."""
+    return Payer(one.team_id, None), Payer(None, one.user_id)
 
 
 def keep_notes(connection: Connection, notes: Mapping[str, Held | Posted]) -> None:

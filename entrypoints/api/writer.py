@@ -18,12 +18,14 @@ from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger import posting, usage
 from chargeback.ledger.database import transaction
 from chargeback.ledger.posting import Booked, Pushed
+from chargeback.payer import Payer
 from chargeback.posted_usage import Posted
 
 log = logging.getLogger("chargeback.api.writer")
 
 MOST_AT_ONCE = 500
 MOST_WAITING = 10_000
+MOST_REMEMBERED = 100_000
 # While others post too, a commit that waits this long for theirs saves them one of their own.
 LINGER_SECONDS = 0.003
 
@@ -41,6 +43,7 @@ class Writer:
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
         self._source: Pushed | None = None
         self._months: set[tuple[int, int]] = set()
+        self._appeared: set[Payer] = set()
         self._thread = threading.Thread(target=self._run, name="usage-writer", daemon=True)
         self._thread.start()
 
@@ -104,7 +107,17 @@ class Writer:
         self._prepare(posts, now)
         assert self._source is not None, "the source was made with the first post"
         with transaction() as connection:
-            return posting.post(connection, self._source, posts, now)
+            found = posting.post(connection, self._source, posts, now, self._appeared)
+        self._remember(found)
+        return found
+
+    def _remember(self, found: Sequence[Booked | ChargebackError]) -> None:
+        """What is committed need not be looked for again: no payer ever disappears."""
+        if len(self._appeared) > MOST_REMEMBERED:
+            self._appeared.clear()
+        for one in found:
+            if isinstance(one, Booked) and one.is_new:
+                self._appeared.update(posting.payers_of(one.held))
 
     def _prepare(self, posts: Sequence[Posted], now: datetime) -> None:
         """Make, and commit, what must be there first: the source and the months' partitions."""
