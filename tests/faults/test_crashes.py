@@ -118,12 +118,30 @@ def test_every_step_that_dies_anywhere_is_made_whole(
 def test_every_step_killed_anywhere_is_made_whole(
     story: Story, dying: DyingProcess, name: str, record_property: Told
 ) -> None:
+    """Before each statement and COMMIT; after one is before the next, and after a COMMIT is tried above."""
+    try_each(story, name, before, dying.dies, "process killed", record_property)
+
+
+@pytest.mark.prove_all
+@pytest.mark.parametrize("name", BOOKINGS)
+def test_every_step_killed_before_and_after_anything_is_made_whole(
+    story: Story, dying: DyingProcess, name: str, record_property: Told
+) -> None:
     try_each(story, name, every, dying.dies, "process killed", record_property)
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("name", BOOKINGS)
 def test_every_step_that_loses_its_session_anywhere_is_made_whole(
+    story: Story, end_session: Strike, name: str, record_property: Told
+) -> None:
+    """As a killed process: before everything."""
+    try_each(story, name, before, end_session, "session ended", record_property)
+
+
+@pytest.mark.prove_all
+@pytest.mark.parametrize("name", BOOKINGS)
+def test_every_step_that_loses_its_session_before_and_after_anything_is_made_whole(
     story: Story, end_session: Strike, name: str, record_property: Told
 ) -> None:
     try_each(story, name, every, end_session, "session ended", record_property)
