@@ -36,7 +36,7 @@ types: $(VENV)/dev.stamp  ## Check the types
 	@$(BIN)/mypy
 
 prove: $(VENV)/dev.stamp  ## Kill, race, pause and restore the ledger at every point; writes the table of docs/proof.md
-	@$(BIN)/python -m pytest -q --prove -m "prove or proof" --proof-page docs/proof.md $(PROVE)
+	@$(BIN)/python -m pytest -q --prove -m "prove or proof" --proof-page=docs/proof.md $(PROVE)
 
 prove-all: $(VENV)/dev.stamp  ## The same with every error at every statement, a second crash, seeded bugs and mutations
 	@$(BIN)/python -m pytest -q --prove-all -m "prove or proof or prove_all" $(PROVE)
