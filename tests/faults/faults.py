@@ -11,6 +11,7 @@ from tests.faults.crash_points import Fault, Point, never_answered
 from tests.postgres import OwnServer
 
 # What Postgres says when it means them, by SQLSTATE.
+READS_ONLY = "25006"
 ERRORS = {
     "40001": "could not serialize access due to concurrent update",
     "40P01": "deadlock detected",
@@ -19,7 +20,7 @@ ERRORS = {
     "53300": "sorry, too many clients already",
     "53100": 'could not extend file "base/16384/2601": No space left on device',
     "57P01": "terminating connection due to administrator command",
-    "25006": "cannot execute INSERT in a read-only transaction",
+    READS_ONLY: "cannot execute INSERT in a read-only transaction",
 }
 
 
@@ -67,14 +68,19 @@ def losing_server(server: OwnServer) -> Fault:
 
 
 def failing(code: str) -> Fault:
-    """Postgres fails the statement, or the COMMIT, in its own words."""
-    raising = (
-        f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = '{ERRORS[code]}'; END $$"
-    )
+    """Postgres fails the statement, or the COMMIT, in its own words.
+
+    That a transaction only reads is no error where it was begun to read; there the server ends instead.
+    """
 
     def fail(connection: driver_connection, _point: Point) -> None:
         with connection.cursor(cursor_factory=driver_cursor) as cursor:
-            cursor.execute(raising)
+            cursor.execute("SHOW transaction_read_only")
+            is_reading = cursor.fetchone() == ("on",)
+            said = "57P01" if code == READS_ONLY and is_reading else code
+            cursor.execute(
+                f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{said}', MESSAGE = '{ERRORS[said]}'; END $$"
+            )
 
     return fail
 
