@@ -5,8 +5,8 @@ in full is `explaining`'s.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 
@@ -17,11 +17,16 @@ from chargeback.ledger.usage_reading import Place, of_cells
 from chargeback.lineage import RulePart
 from chargeback.site_views import Lineage, UsedCell, UsedRecord
 
+Key = TypeVar("Key")
 MOST_CELLS = 8
 MOST_RECORDS = 10
 # Records are read of the dearest cells, of each the one that holds few: a page needs ten of them.
 _CELLS_READ = 3
 FEW_RECORDS = 50
+# Of cells (`c`) that are added up, the one whose records a page shows; the same one whatever order they lie in.
+EXAMPLE_CELL = f"""(array_agg(c.cell_id
+    ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date, c.cell_id)
+    FILTER (WHERE c.reallocation_id IS NULL))[1]"""
 
 # Cells of what the lines bill directly; of a retired pool those that it had. '' stands for no user.
 _CELLS = text(f"""
@@ -39,9 +44,7 @@ _CELLS = text(f"""
         SELECT k.invoice_id, k.position, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
             max(c.usage_date) AS last, sum(c.record_count) AS records, sum(k.sign * c.quantity) AS quantity,
             sum(k.sign * c.cost) AS cost,
-            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date,
-                c.cell_id)
-                FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
+            {EXAMPLE_CELL} AS cell_id
         FROM claimed k JOIN held h ON h.pool_id = k.pool_id AND coalesce(h.user_id, '') = k.whose
         JOIN usage_cells c USING (cell_id)
         GROUP BY 1, 2, 3, 4, 5, 6),
@@ -65,8 +68,7 @@ def lineages(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Line
     cells: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for row in connection.execute(_CELLS, asked):
         cells[row.invoice_id, row.position].append(row)
-    read = [row.cell_id for rows in cells.values() for row in rows[:_CELLS_READ]]
-    records = records_of(connection, [cell_id for cell_id in read if cell_id is not None])
+    examples = examples_of(connection, cells, _CELLS_READ)
     numbers = dict(
         connection.execute(text("SELECT number, invoice_id FROM invoices WHERE invoice_id = ANY (:invoices)"), asked)
         .tuples()
@@ -76,7 +78,12 @@ def lineages(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Line
     for line in explaining.lines(connection, ids):
         invoice_id, position = numbers[line.number], line.line.position
         found[invoice_id].append(
-            _lineage(position, line.rules, cells[invoice_id, position], records)
+            _lineage(
+                position,
+                line.rules,
+                cells[invoice_id, position],
+                examples.get((invoice_id, position), ()),
+            )
         )
     return {invoice_id: tuple(those) for invoice_id, those in found.items()}
 
@@ -85,16 +92,15 @@ def _lineage(
     position: int,
     rules: tuple[RulePart, ...],
     cells: Sequence[Any],
-    records: dict[int, list[UsedRecord]],
+    examples: tuple[UsedRecord, ...],
 ) -> Lineage:
-    first = [one for row in cells[:_CELLS_READ] for one in records.get(row.cell_id, ())]
     return Lineage(
         position,
         rules,
         tuple(used_cell(row) for row in cells),
         int(cells[0].cell_count) if cells else 0,
         int(cells[0].record_count) if cells else 0,
-        tuple(first_records(first)),
+        examples,
     )
 
 
@@ -106,14 +112,24 @@ def used_cell(row: Any) -> UsedCell:
     )  # fmt: skip
 
 
-def first_records(those: Sequence[UsedRecord]) -> list[UsedRecord]:
-    """The earliest, as many as a page shows; an order that depends on the usage alone."""
-    return sorted(those, key=lambda one: (one.usage_at, one.external_id, one.revision))[
-        :MOST_RECORDS
-    ]
+def examples_of(
+    connection: Connection, cells: Mapping[Key, Sequence[Any]], most_cells: int
+) -> dict[Key, tuple[UsedRecord, ...]]:
+    """Under each key the earliest records of its first cells, as many as a page shows.
+
+    Their order depends on the usage alone.
+    """
+    read = [row.cell_id for rows in cells.values() for row in rows[:most_cells]]
+    records = _records_of(connection, [cell_id for cell_id in read if cell_id is not None])
+    found = {}
+    for key, rows in cells.items():
+        those = [one for row in rows[:most_cells] for one in records.get(row.cell_id, ())]
+        those.sort(key=lambda one: (one.usage_at, one.external_id, one.revision))
+        found[key] = tuple(those[:MOST_RECORDS])
+    return found
 
 
-def records_of(connection: Connection, cells: Sequence[int]) -> dict[int, list[UsedRecord]]:
+def _records_of(connection: Connection, cells: Sequence[int]) -> dict[int, list[UsedRecord]]:
     """The records of these cells, bounded; archived ones are none."""
     ids = sorted(set(cells))
     names = dict(

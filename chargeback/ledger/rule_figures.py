@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.ledger.invoices import plain
-from chargeback.ledger.line_lineage import FEW_RECORDS, first_records, records_of, used_cell
+from chargeback.ledger.line_lineage import EXAMPLE_CELL, examples_of, used_cell
 from chargeback.periods import Period
 from chargeback.settings import settings
 from chargeback.site_views import Borne, DayCost, RuleFigures
@@ -40,9 +40,7 @@ _CELLS = f"""
     WITH added AS (
         SELECT p.rule_key, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
             max(c.usage_date) AS last, sum(c.record_count) AS records, sum(c.quantity) AS quantity, sum(c.cost) AS cost,
-            (array_agg(c.cell_id ORDER BY abs(c.record_count) > {FEW_RECORDS}, abs(c.cost) DESC, c.usage_date,
-                c.cell_id)
-                FILTER (WHERE c.reallocation_id IS NULL))[1] AS cell_id
+            {EXAMPLE_CELL} AS cell_id
         FROM cost_pools p JOIN pool_cells h USING (pool_id) JOIN usage_cells c USING (cell_id)
         WHERE p.retired_at IS NULL AND {_IN} GROUP BY 1, 2, 3, 4, 5),
     ranked AS (
@@ -59,8 +57,7 @@ def rule_figures(connection: Connection, period: Period) -> list[RuleFigures]:
     asked = {"start": period.start, "end": period.end}
     days, payers = _days(connection, asked), _payers(connection, asked)
     cells = _cells(connection, asked)
-    read = [row.cell_id for rows in cells.values() for row in rows[:_CELLS_READ]]
-    records = records_of(connection, [cell_id for cell_id in read if cell_id is not None])
+    examples = examples_of(connection, cells, _CELLS_READ)
     rows = connection.execute(
         text("SELECT * FROM allocation_rules WHERE rule_key = ANY (:keys) ORDER BY rule_key"),
         {"keys": sorted(days)},
@@ -72,8 +69,7 @@ def rule_figures(connection: Connection, period: Period) -> list[RuleFigures]:
             tuple(days[row.rule_key]), tuple(payers[row.rule_key]),
             tuple(used_cell(cell) for cell in cells[row.rule_key]),
             int(cells[row.rule_key][0].cell_count) if cells[row.rule_key] else 0,
-            tuple(first_records([one for cell in cells[row.rule_key][:_CELLS_READ]
-                                 for one in records.get(cell.cell_id, ())])),
+            examples.get(row.rule_key, ()),
         )
         for row in rows
     ]  # fmt: skip

@@ -3,7 +3,6 @@
 Skipped, and says so, where there is no Chromium: CI installs the system's.
 """
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from chargeback.documents import site_names
 from chargeback.ledger import database, publications, tokens
@@ -21,21 +20,17 @@ from chargeback.settings import settings
 from entrypoints.api.app import make_app
 from examples.synthetic_company.story import tell
 from models.enums import TokenRole
+from tests.browser import chromium, needs_chromium
 from tests.conftest import Ledger
 from tests.entrypoints.api.conftest import served
 from tests.postgres import Server
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 OCTOBER = "2026-10"
 
 pytestmark = [
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium on this machine; install the system's package"
-    ),
+    needs_chromium,
 ]
 
 
@@ -73,10 +68,8 @@ def told(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass

@@ -4,37 +4,30 @@ Skipped, and says so, where there is no Chromium: CI installs the system's. The 
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.browser import chromium, needs_chromium
 from tests.faults.findings import facts
 from tests.flows.deployed import Deployed, wait_for
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 PATIENCE_MS = 60_000
 
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no chromium on this machine; install the system's package"
-    ),
+    needs_chromium,
 ]
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         yield page
-        browser.close()
 
 
 def test_a_person_invoices_a_team_from_the_form_and_retries_the_run(
