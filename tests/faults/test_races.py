@@ -5,7 +5,6 @@ one invoice. Two deployed runs at once are in test_kills, which has a stack for 
 """
 
 import random
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -14,7 +13,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from chargeback.errors import Refused, Unavailable
 from chargeback.ledger import issuing
@@ -28,6 +27,7 @@ from tests.faults.findings import assert_readable, assert_sound, facts
 from tests.faults.matrix import Told
 from tests.faults.month import ISSUED_ON, STEPS
 from tests.ledger.books import ACTOR
+from tests.ledger.waiting import wait_until_somebody_waits
 from tests.postgres import Server
 
 pytestmark = pytest.mark.timeout(600)
@@ -121,14 +121,6 @@ def test_a_run_that_waits_while_its_drafts_are_sent_makes_no_second_invoices(
         wait_until_somebody_waits(connection)
         connection.commit()
         assert drafting.result()["invoices"] == 0
-
-
-def wait_until_somebody_waits(connection: Connection) -> None:
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    deadline = time.monotonic() + 20
-    while not connection.execute(query).scalar():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def take_some(seed: int) -> list[int]:

@@ -1,21 +1,26 @@
 """After each sync the source's own total of each day is compared with ours; a gap above the setting is told of."""
 
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
+from chargeback.ledger import drift as drift_of_syncs
 from chargeback.ledger import usage_sources
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.reconcile import reconcile
 from chargeback.ledger.sync import sync, window_of
 from chargeback.periods import Period
 from chargeback.settings import settings
+from chargeback.sources.contract import Window
 from models.enums import SourceRole
 from tests.conftest import Ledger
 from tests.ledger.books import Books
+from tests.ledger.waiting import wait_until_somebody_waits
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 OCTOBER = Period.month("2026-10")
@@ -51,6 +56,30 @@ def test_what_was_read_whole_does_not_drift(export: Path) -> None:
     counts = sync("export", AS_OF)
     assert (counts.drift, counts.doubts) == ((), ())
     assert drift() == []
+
+
+def keep_total(connection: Connection) -> None:
+    """Write down that the export said one row of 7 for the 5th."""
+    told = drift_of_syncs.Told()
+    told.days[date(2026, 10, 5), None].add(Decimal(7), 1)
+    source = usage_sources.find(connection, "export")
+    drift_of_syncs.keep(connection, source.source_id, told, Window(None, None), settings().zone)
+
+
+def keep_total_too() -> None:
+    with transaction() as connection:
+        keep_total(connection)
+
+
+def test_syncs_that_end_at_once_write_the_totals_in_turn(export: Path) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with transaction() as connection:
+            keep_total(connection)
+            second = other.submit(keep_total_too)
+            wait_until_somebody_waits(connection)
+        second.result()
+    with snapshot() as connection:
+        assert connection.execute(text("SELECT raw_cost FROM source_totals")).scalars().all() == [7]
 
 
 def test_a_tracker_that_lost_calls_is_told_of_and_nothing_is_deleted(export: Path) -> None:
