@@ -113,14 +113,12 @@ _GATHERED = """usage_date date, charge_date date, team_id text, user_id text, ag
 _KEY = """usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
     currency"""
 _GATHER = text(f"""
-    INSERT INTO gathered
-    SELECT {_KEY}, coalesce(exchange_rate, 1), sum(quantity), sum(cost), sum(residual), coalesce(sum(repriced), 0),
-        count(*)
+    INSERT INTO gathered SELECT {_KEY}, coalesce(exchange_rate, 1),
+        sum(quantity), sum(cost), sum(residual), coalesce(sum(repriced), 0), count(*)
     FROM arrived GROUP BY {_KEY}, coalesce(exchange_rate, 1)
 """)  # noqa: S608 - made of constants only
 _BOOK_CELLS = text(f"""
-    INSERT INTO usage_cells (batch_id, source_id, {_KEY}, exchange_rate,
-        quantity, cost, residual, repriced, record_count)
+    INSERT INTO usage_cells (batch_id, source_id, {_KEY}, exchange_rate, quantity, cost, residual, repriced, record_count)
     SELECT :batch_id, :source_id, {_KEY}, exchange_rate,
         sum(quantity), sum(cost), sum(residual), sum(repriced), sum(record_count)
     FROM gathered GROUP BY {_KEY}, exchange_rate
