@@ -118,9 +118,10 @@ _GATHER = text(f"""
     FROM arrived GROUP BY {_KEY}, coalesce(exchange_rate, 1)
 """)  # noqa: S608 - made of constants only
 _BOOK_CELLS = text(f"""
-    INSERT INTO usage_cells (batch_id, source_id, {_KEY}, exchange_rate, quantity, cost, residual, repriced, record_count)
-    SELECT :batch_id, :source_id, {_KEY}, exchange_rate,
-        sum(quantity), sum(cost), sum(residual), sum(repriced), sum(record_count)
+    INSERT INTO usage_cells
+        (batch_id, source_id, {_KEY}, exchange_rate, quantity, cost, residual, repriced, record_count)
+    SELECT :batch_id, :source_id, {_KEY}, exchange_rate, sum(quantity), sum(cost), sum(residual), sum(repriced),
+        sum(record_count)
     FROM gathered GROUP BY {_KEY}, exchange_rate
 """)  # noqa: S608 - made of constants only
 
