@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         None, description="Folder of published files; none: `files` under home."
     )
     batch_records: int = Field(
-        200_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
+        1_000_000, ge=1, le=1_000_000, description="Records in one usage batch, at most."
     )
     lookback_hours: int = Field(
         48, ge=0, description="How far before its cursor a sync reads again, for late usage."

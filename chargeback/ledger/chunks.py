@@ -5,7 +5,7 @@ Owns reading in; it touches no database. Booking a chunk is `usage`'s.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
@@ -37,7 +37,9 @@ STAGE = """ordinal integer, usage_id uuid, usage_date date, charge_date date, ex
 REPEATED = "repeated"
 
 
+# What is held in memory at a time, of the first chunk and of later ones.
 FIRST_RECORDS = 25_000
+CHUNK_RECORDS = 200_000
 
 
 @dataclass
@@ -74,6 +76,12 @@ class DayTally:
         """Rows of ids that are not held, or were taken back."""
         return self.received - self.unchanged - self.changed - self.quarantined
 
+    def include(self, other: "DayTally") -> None:
+        """Count what another part of the same batch received."""
+        for mine in fields(self):
+            counted = getattr(other, mine.name)
+            getattr(self, mine.name).add(counted.raw, counted.count)
+
 
 class ManifestLine(NamedTuple):
     """What one line of a manifest is of: a day (None: unknown), a currency (None: the ledger's) and its rate."""
@@ -94,13 +102,15 @@ class Repeat(NamedTuple):
 
 @dataclass
 class Chunk:
-    """A bounded part of a delivery, read and rounded, ready to be loaded in one transaction.
+    """A bounded part of a delivery, read and rounded, ready to be loaded.
 
-    `rows` are in COPY's text format. `is_last`: the delivery has no more.
+    `rows` are in COPY's text format. `batch_no`: chunks that follow each other and have it in common are loaded in
+    one transaction, as one batch. `is_last`: the delivery has no more.
     """
 
     rows: bytes = b""
     size: int = 0
+    batch_no: int = 0
     is_last: bool = False
     positions: list[int] = field(default_factory=list)
     refusals: list[tuple[date | None, Refusal]] = field(default_factory=list)
@@ -114,24 +124,35 @@ class Chunk:
 
 
 def chunks(
-    rows: Iterable[Usage | Refusal], source_name: str, zone: ZoneInfo, batch_records: int
+    rows: Iterable[Usage | Refusal],
+    source_name: str,
+    zone: ZoneInfo,
+    batch_records: int,
+    chunk_records: int = CHUNK_RECORDS,
 ) -> Iterator[Chunk]:
-    """Cut a delivery into chunks of at most `batch_records` rows, without holding more than one.
+    """Cut a delivery into chunks of at most `chunk_records` rows, without holding more than one.
 
-    The first are smaller, so that loading begins soon; the others large, for each adds cells of its own
-    and all later work is by cells.
+    The first are smaller, so that loading begins soon. As many as have `batch_records` rows at most make a batch,
+    for each batch adds cells of its own and all later work is by cells. A batch goes no further than the months
+    of its first chunk, since their partitions have to be there before it begins.
     """
     iterator = iter(rows)
     prefix = sha256(_prefixed("usage") + _prefixed(source_name))
-    most = min(FIRST_RECORDS, batch_records)
+    largest = min(chunk_records, batch_records)
+    most = min(FIRST_RECORDS, largest)
+    batch_no, batch_size, months = 0, 0, set[tuple[int, int]]()
     while True:
         chunk = _prepare(islice(iterator, most), prefix, zone)
         chunk.is_last = chunk.size < most
+        batch_size += chunk.size
+        if batch_size > batch_records or not chunk.months <= months:
+            batch_no, batch_size, months = batch_no + 1, chunk.size, chunk.months
+        chunk.batch_no = batch_no
         if chunk.size:
             yield chunk
         if chunk.is_last:
             return
-        most = min(2 * most, batch_records)
+        most = min(2 * most, largest)
 
 
 def content_hash(usage: Usage) -> UUID:

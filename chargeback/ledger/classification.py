@@ -108,17 +108,7 @@ _ATTRIBUTED_FROZEN = text("""
 # Each rule is found by one of its criteria (`key`), then all of them are looked at; the smallest rank wins.
 _CLASSIFY = """
     CREATE TEMPORARY TABLE classified ON COMMIT DROP AS
-    WITH winner AS (
-        SELECT a.cell_id, min(r.rank) AS rank
-        FROM attributed a
-        CROSS JOIN LATERAL (VALUES {keys}) k (kind, key)
-        JOIN rule_days r ON r.charge_date = a.charge_date AND r.key_kind = k.kind AND r.key = k.key
-        WHERE a.kind <> 'reversal' AND (r.team_id IS NULL OR r.team_id = a.team_id)
-          AND (r.user_ids = '{{}}' OR a.user_id = ANY (r.user_ids))
-          AND (r.agent_ids = '{{}}' OR a.agent_id = ANY (r.agent_ids))
-          AND (r.account_ids = '{{}}' OR a.account_id = ANY (r.account_ids))
-          AND (r.resource_types = '{{}}' OR a.resource_type = ANY (r.resource_types))
-        GROUP BY a.cell_id),
+    WITH winner AS (SELECT cell_id, min(rank) AS rank FROM ({found}) found GROUP BY cell_id),
     ranked AS (SELECT DISTINCT charge_date, rank, rule_key, rule_type FROM rule_days)
     SELECT a.cell_id, a.source_id, a.usage_date, a.team_id, a.user_id, a.resource_type, a.unit,
         a.quantity, a.cost, a.record_count, a.held_pool_id, a.is_held_alike, a.kind, a.of_pool_id, a.reallocation_id,
@@ -134,13 +124,21 @@ _CLASSIFY = """
     LEFT JOIN ranked r ON r.charge_date = a.charge_date AND r.rank = w.rank
 """
 
+_FOUND = """
+    SELECT a.cell_id, r.rank
+    FROM attributed a JOIN rule_days r ON r.charge_date = a.charge_date AND r.key = {key}
+    WHERE r.key_kind = '{kind}' AND a.kind <> 'reversal' AND (r.team_id IS NULL OR r.team_id = a.team_id)
+      AND (r.user_ids = '{{}}' OR a.user_id = ANY (r.user_ids))
+      AND (r.agent_ids = '{{}}' OR a.agent_id = ANY (r.agent_ids))
+      AND (r.account_ids = '{{}}' OR a.account_id = ANY (r.account_ids))
+      AND (r.resource_types = '{{}}' OR a.resource_type = ANY (r.resource_types))"""
 _KEYS = {
-    "team": "('team', a.team_id)",
-    "user": "('user', a.user_id)",
-    "agent": "('agent', a.agent_id)",
-    "account": "('account', a.account_id)",
-    "type": "('type', a.resource_type)",
-    "any": "('any', '')",
+    "team": "a.team_id",
+    "user": "a.user_id",
+    "agent": "a.agent_id",
+    "account": "a.account_id",
+    "type": "a.resource_type",
+    "any": "''",
 }
 
 
@@ -175,10 +173,10 @@ def classify(
     rows = list(_rule_days(charge_days, kept))
     stage(connection, "rule_days", _RULE_DAYS, rows)
     used = {row[2] for row in rows} or {"any"}
-    keys = ", ".join(sql for kind, sql in _KEYS.items() if kind in used)
+    found = " UNION ALL ".join(_FOUND.format(kind=k, key=_KEYS[k]) for k in _KEYS if k in used)
     by_usage, unattributed = built_in_keys(connection)
     connection.execute(
-        text(_CLASSIFY.format(keys=keys)), {"by_usage": by_usage, "unattributed": unattributed}
+        text(_CLASSIFY.format(found=found)), {"by_usage": by_usage, "unattributed": unattributed}
     )
     connection.execute(
         text("ANALYZE pg_temp.classified (cell_id, usage_date, rule_key, pool_team, held_pool_id)")

@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import Connection, text
 
 from chargeback import rules
-from chargeback.ledger.pools import KEY, drop_claims, make_pools, take_back
+from chargeback.ledger.pools import drop_claims, make_pools, take_back
 from chargeback.ledger.rulebook import KeptRule
 from chargeback.ledger.sharing import Receivers
 from chargeback.ledger.staging import stage as stage_rows
@@ -98,11 +98,9 @@ _STALE = text("""
       AND NOT EXISTS (SELECT FROM passed w WHERE w.allocation_id = t.allocation_id)
 """)
 
-_FILL = text(f"""
-    INSERT INTO pool_allocations (allocation_id, pool_id)
-    SELECT w.allocation_id, n.pool_id FROM passed w JOIN new_pools n USING ({KEY})
-    WHERE w.held_pool_id IS NULL OR w.held_pool_id IN (SELECT pool_id FROM stale_pools)
-""")  # noqa: S608 - made of constants only
+_FILL = text("""
+    INSERT INTO pool_allocations (allocation_id, pool_id) SELECT unnest(taken_ids), pool_id FROM new_pools
+""")
 
 
 def later_stages(kept: Sequence[KeptRule]) -> list[int]:
@@ -124,7 +122,7 @@ def pass_on(
     connection.execute(text("ANALYZE pg_temp.passed"))
     connection.execute(_STALE, {"days": list(days), "stage": stage})
     replaced, drafts = take_back(connection)
-    pools = make_pools(connection, days, "passed")
+    pools = make_pools(connection, days, "passed", "allocation_id")
     connection.execute(_FILL)
     drafts += drop_claims(connection, "a.allocation_id IN (SELECT allocation_id FROM passed)")
     return replaced, drafts, pools

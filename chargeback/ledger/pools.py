@@ -134,25 +134,26 @@ def drop_claims(connection: Connection, condition: str) -> int:
     return connection.execute(text(_DROP_CLAIMS.format(condition=condition))).rowcount
 
 
-# A cell that is in no pool, or was in a stale one, gets one: the next generation where an older pool of the
-# same key stays.
-KEY = """usage_date, source_id, rule_key, pool_team, resource_type, unit,
+# What is in no pool, or was in a stale one, gets one: the next generation where an older pool of the same key
+# stays. The pool names what it takes, which finds it again faster than its key would.
+_KEY = """usage_date, source_id, rule_key, pool_team, resource_type, unit,
     kind, of_pool_id, reallocation_id"""
 _NEW = f"""
     CREATE TEMPORARY TABLE new_pools ON COMMIT DROP AS
     WITH grouped AS (
-        SELECT {KEY}, rule_type, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count
+        SELECT {_KEY}, rule_type, sum(cost) AS cost, sum(quantity) AS quantity, sum(record_count) AS record_count,
+            array_agg({{taken_id}}) AS taken_ids
         FROM {{taken}} c
         WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
-        GROUP BY {KEY}, rule_type),
+        GROUP BY {_KEY}, rule_type),
     older AS (
         SELECT usage_date, source_id, rule_key, coalesce(team_id, '') AS pool_team, resource_type, unit, kind,
             coalesce(of_pool_id, 0) AS of_pool_id, coalesce(reallocation_id, 0) AS reallocation_id,
             max(generation) AS generation
         FROM cost_pools WHERE usage_date = ANY (:days) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9)
-    SELECT nextval(pg_get_serial_sequence('cost_pools', 'pool_id')) AS pool_id, g.*,
+    SELECT nextval((SELECT pg_get_serial_sequence('cost_pools', 'pool_id')::regclass)) AS pool_id, g.*,
         coalesce(o.generation, 0) + 1 AS generation
-    FROM grouped g LEFT JOIN older o USING ({KEY})
+    FROM grouped g LEFT JOIN older o USING ({_KEY})
 """  # noqa: S608 - made of constants only
 _INSERT = text("""
     INSERT INTO cost_pools (pool_id, usage_date, source_id, rule_key, team_id, resource_type, unit,
@@ -161,24 +162,27 @@ _INSERT = text("""
         kind, nullif(of_pool_id, 0), nullif(reallocation_id, 0), generation, cost, quantity, record_count
     FROM new_pools
 """)
-_FILL = text(f"""
+_FILL = text("""
     INSERT INTO pool_cells (cell_id, pool_id, team_id, user_id)
-    SELECT c.cell_id, n.pool_id, c.team_id, c.user_id FROM classified c JOIN new_pools n USING ({KEY})
-    WHERE c.held_pool_id IS NULL OR c.held_pool_id IN (SELECT pool_id FROM stale_pools)
-    ORDER BY c.cell_id
-""")  # noqa: S608 - made of constants only
+    SELECT cell_id, n.pool_id, c.team_id, c.user_id
+    FROM (SELECT pool_id, unnest(taken_ids) AS cell_id FROM new_pools) n JOIN classified c USING (cell_id)
+    ORDER BY cell_id
+""")
 
 
 def insert_pools(connection: Connection, days: Sequence[date]) -> int:
     """Put every classified cell that is in no pool into a new one; how many pools that makes."""
-    pools = make_pools(connection, days, "classified")
+    pools = make_pools(connection, days, "classified", "cell_id")
     connection.execute(_FILL)
     return pools
 
 
-def make_pools(connection: Connection, days: Sequence[date], taken: str) -> int:
-    """Make pools, still empty, for what of the temporary table `taken` is in none; how many."""
+def make_pools(connection: Connection, days: Sequence[date], taken: str, taken_id: str) -> int:
+    """Make pools, still empty, for what of the temporary table `taken` is in none; how many.
+
+    `new_pools` keeps the ids of what each is to take, which are in the column `taken_id`.
+    """
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.new_pools"))
-    connection.execute(text(_NEW.format(taken=taken)), {"days": list(days)})
+    connection.execute(text(_NEW.format(taken=taken, taken_id=taken_id)), {"days": list(days)})
     connection.execute(text("ANALYZE pg_temp.new_pools (pool_id, usage_date, rule_key, pool_team)"))
     return connection.execute(_INSERT).rowcount

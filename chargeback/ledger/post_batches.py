@@ -78,7 +78,7 @@ def book(part: Prepared, now: datetime, first_batch_id: int | None = None) -> Lo
     with transaction() as connection:
         delivery = f"batch of {now:%Y-%m-%dT%H:%M:%S}Z"
         batch = usage.load(
-            connection, part.source.source_id, delivery, part.chunk, None, first_batch_id
+            connection, part.source.source_id, delivery, [part.chunk], None, first_batch_id
         )
         _keep_notes(connection, part.rows, part.facts)
         held = _held(connection, part.chunk)

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
-from chargeback.ledger.chunks import Chunk, chunks
+from chargeback.ledger.chunks import CHUNK_RECORDS, Chunk, chunks
 from chargeback.ledger.snapshot_rows import SnapshotChunk, snapshot_chunks
 from chargeback.sources.contract import Readable, SnapshotSource, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be read: `window` of `source`, called `name`, in chunks of at most `batch_records` rows, and
+    """What is to be read: `window` of `source`, called `name`, for batches of at most `batch_records` rows, and
     how what is read is priced.
 
     `known` are the fingerprints of rows of snapshots that need not be read again, sorted.
@@ -73,7 +73,9 @@ def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
         return
     seen = Seen()
     rows = priced(order.source.read(order.window), order.pricing, seen)
-    for chunk in chunks(rows, order.name, order.zone, order.batch_records):
+    # Only a file is read so fast that a transaction may wait for the reading of many chunks.
+    most = order.batch_records if order.source.is_large else min(order.batch_records, CHUNK_RECORDS)
+    for chunk in chunks(rows, order.name, order.zone, most):
         chunk.free, chunk.repriced = seen.free, seen.repriced
         seen.free = seen.repriced = 0
         yield chunk

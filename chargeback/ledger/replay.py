@@ -139,7 +139,9 @@ def _book(
     if not good:
         return None
     (chunk,) = chunks(good, kept.name, settings().zone, len(good))
-    batch = usage.load(connection, kept.source_id, f"quarantine, replayed by {actor}", chunk, None)
+    batch = usage.load(
+        connection, kept.source_id, f"quarantine, replayed by {actor}", [chunk], None
+    )
     in_ledger = connection.execute(_IN_LEDGER).scalars()
     ids = {usage.position: usage.external_id for usage in good}
     ended = {q: ids[q] for q in (chunk.positions[ordinal] for ordinal in in_ledger)}

@@ -52,7 +52,7 @@ def _revalue(kept: usage_sources.KeptSource) -> int:
             pricing = intake.pricing_of(connection, kept, None)
             told = priced(map(_as_delivered, rows), pricing)
             (chunk,) = chunks(told, kept.name, settings().zone, len(rows))
-            batch = usage.load(connection, kept.source_id, _DELIVERY, chunk, None)
+            batch = usage.load(connection, kept.source_id, _DELIVERY, [chunk], None)
         changed, after = changed + batch.changed, str(rows[-1].usage_id)
 
 

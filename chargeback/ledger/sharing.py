@@ -133,7 +133,8 @@ def pools_with_other_receivers(
     ).scalars()
 
 
-# What has neither team nor user goes to the team named by a setting, or to nobody.
+# What has neither team nor user goes to the team named by a setting, or to nobody. In the order of the pools, so
+# that neighbours in the index come one after the other.
 _DIRECT = text("""
     INSERT INTO allocations (pool_id, usage_date, team_id, user_id, cost, quantity)
     SELECT pool_id, n.usage_date,
@@ -141,9 +142,10 @@ _DIRECT = text("""
              WHEN c.team_id IS NULL AND c.user_id IS NULL THEN :unattributed_team ELSE c.team_id END AS payer_team,
         CASE WHEN n.rule_type IN ('by_usage', 'by_user') THEN c.user_id END AS payer_user,
         sum(c.cost), sum(c.quantity)
-    FROM new_pools n JOIN pool_cells h USING (pool_id) JOIN classified c ON c.cell_id = h.cell_id
-    WHERE n.rule_type IN ('by_usage', 'by_user', 'unattributed') AND n.kind <> 'reversal'
-    GROUP BY pool_id, n.usage_date, payer_team, payer_user
+    FROM (SELECT pool_id, usage_date, rule_type, unnest(taken_ids) AS cell_id FROM new_pools
+          WHERE rule_type IN ('by_usage', 'by_user', 'unattributed') AND kind <> 'reversal') n
+    JOIN classified c USING (cell_id)
+    GROUP BY pool_id, n.usage_date, payer_team, payer_user ORDER BY pool_id
 """)
 
 

@@ -4,10 +4,12 @@ Owns the order, also for what is pushed: read ahead (`reading`), load, move the 
 Killed anywhere, what was committed stays, the cursor stays behind it, and the next sync finds the rows held.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 from chargeback import money
@@ -50,14 +52,9 @@ class SyncCounts:
     drift: tuple[dict[str, Any], ...] = ()
     doubts: tuple[str, ...] = ()
 
-    def plus(self, batch: BatchCounts, chunk: Chunk) -> "SyncCounts":
+    def plus(self, batch: BatchCounts) -> "SyncCounts":
         """These counts with one more batch."""
-        return replace(
-            self._plus(batch),
-            changed=self.changed + batch.changed,
-            free=self.free + chunk.free,
-            repriced=self.repriced + chunk.repriced,
-        )
+        return replace(self._plus(batch), changed=self.changed + batch.changed)
 
     def plus_scope(self, scope: ScopeCounts) -> "SyncCounts":
         """These counts with one more scope of a snapshot."""
@@ -104,8 +101,8 @@ def sync(
 ) -> SyncCounts:
     """Load what the source has in `window`; without one, what came since its cursor up to `as_of`.
 
-    The source plans what it reads for that (a file is read whole). `say` hears the counts so far,
-    `block` opens the Prefect Secret block of a name.
+    The source plans what it reads for that (a file is read whole). `say` hears the counts so far, chunk by
+    chunk as they are read; `block` opens the Prefect Secret block of a name.
     Rerun: rows already held are counted unchanged and nothing else happens.
     """
     with transaction() as connection:
@@ -178,24 +175,44 @@ def _load(
     say: Say | None,
     told: drift.Told,
 ) -> SyncCounts:
-    counts, is_last, first_batch_id = SyncCounts(order.name), False, None
-    for chunk in read_ahead(order):
-        told.hear(chunk)
-        is_last = chunk.is_last
+    heard, first_batch_id = _Heard(SyncCounts(order.name), told, say), None
+    for _, chunks in groupby(read_ahead(order), attrgetter("batch_no")):
+        first = next(chunks)
         with transaction() as connection:
-            usage.ensure_partitions(connection, chunk.months)
+            usage.ensure_partitions(connection, first.months)
         with transaction() as connection:
-            moved_to = cursor_at if is_last else None
-            batch = usage.load(connection, source_id, delivery, chunk, moved_to, first_batch_id)
+            parts = heard.each(chain([first], chunks))  # noqa: B031 - each chunk is taken once
+            batch = usage.load(connection, source_id, delivery, parts, cursor_at, first_batch_id)
         first_batch_id = first_batch_id or batch.batch_id
-        counts = counts.plus(batch, chunk)
-        if say:
-            say(counts)
-    if not is_last and cursor_at is not None:
+        heard.counts = heard.counts.plus(batch)
+    if not heard.is_last and cursor_at is not None:
         # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:
             usage.move_cursor(connection, source_id, cursor_at)
-    return counts
+    return heard.counts
+
+
+@dataclass
+class _Heard:
+    """What a delivery said so far: `counts` of what is booked, and whether its last chunk came."""
+
+    counts: SyncCounts
+    told: drift.Told
+    say: Say | None
+    is_last: bool = False
+
+    def each(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The chunks of one batch, each heard before it is booked and told of when it is."""
+        read = self.counts.received
+        for chunk in chunks:
+            self.told.hear(chunk)
+            yield chunk
+            chunk.rows = b""  # The next one is read while this one is still named.
+            read, self.is_last = read + chunk.size, chunk.is_last
+            free, repriced = self.counts.free + chunk.free, self.counts.repriced + chunk.repriced
+            self.counts = replace(self.counts, free=free, repriced=repriced)
+            if self.say:
+                self.say(replace(self.counts, received=read))
 
 
 def _doubts(

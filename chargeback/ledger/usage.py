@@ -5,6 +5,7 @@ allocation's. A delivery that arrives again is counted and changes nothing.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from chargeback.ledger import archives
 from chargeback.ledger.appearance import appear_in_batch
 from chargeback.ledger.archived_usage import refuse_archived
 from chargeback.ledger.batches import BatchCounts, counts_of, open_batch, write_manifest
-from chargeback.ledger.chunks import PRICED, STAGE, Chunk, ManifestLine
+from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
 from chargeback.ledger.staging import stage, stage_rows
@@ -26,39 +27,56 @@ def load(
     connection: Connection,
     source_id: int,
     delivery: str,
-    chunk: Chunk,
+    chunks: Iterable[Chunk],
     cursor_at: datetime | None,
     first_batch_id: int | None = None,
 ) -> BatchCounts:
-    """Book one chunk as one batch: records, cells, manifest, quarantine and, if given, the cursor.
+    """Book chunks, one after the other, as one batch: records, cells, manifest and quarantine; behind the delivery's
+    last chunk the cursor moves to `cursor_at`, if that is given.
 
     A row held with other content is reversed and booked as its next revision, unless the same delivery
     (whose batches begin with `first_batch_id`) booked it already.
     Rerun: rows already held are counted unchanged. The source's row is locked, so two syncs of one
-    source take turns; partitions for `chunk.months` must exist (`ensure_partitions`, committed).
+    source take turns; partitions for the chunks' months must exist (`ensure_partitions`, committed).
     """
     role = connection.execute(
         text("SELECT role FROM usage_sources WHERE source_id = :id FOR UPDATE"), {"id": source_id}
     ).scalar_one()
     batch_id = open_batch(connection, source_id, delivery)
     ids = {"batch_id": batch_id, "source_id": source_id}
-    if chunk.positions:
-        stage_rows(connection, "arrived", STAGE, chunk.rows)
-        _add_prices(connection, chunk)
-        refuse_archived(connection, chunk)
-        compare(connection, source_id, chunk, first_batch_id)
-        _book(connection, ids, chunk)
-        appear_in_batch(connection, batch_id)
-        connection.execute(_REPLACE_QUARANTINED, ids)
-    _quarantine(connection, ids, chunk)
-    write_manifest(connection, batch_id, chunk.tallies)
+    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
+    is_last = False
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.gathered"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE gathered ({_GATHERED}) ON COMMIT DROP"))
+    for chunk in chunks:
+        _load_chunk(connection, ids, chunk, first_batch_id)
+        for line, tally in chunk.tallies.items():
+            tallies[line].include(tally)
+        first_batch_id, is_last = first_batch_id or batch_id, chunk.is_last
+    connection.execute(_BOOK_CELLS, ids)
+    appear_in_batch(connection, batch_id)
+    write_manifest(connection, batch_id, tallies)
     if role == "allocate":
         mark_days_of(connection, batch_id)
     elif role == "weights":
         mark_months_of(connection, batch_id)
-    if cursor_at is not None:
+    if is_last and cursor_at is not None:
         move_cursor(connection, source_id, cursor_at)
     return counts_of(connection, batch_id)
+
+
+def _load_chunk(
+    connection: Connection, ids: dict[str, int], chunk: Chunk, first_batch_id: int | None
+) -> None:
+    """Book the records of one chunk, gather what they add to cells, and keep what is refused."""
+    if chunk.positions:
+        stage_rows(connection, "arrived", STAGE, chunk.rows)
+        _add_prices(connection, chunk)
+        refuse_archived(connection, chunk)
+        compare(connection, ids["source_id"], chunk, first_batch_id)
+        _book(connection, ids, chunk)
+        connection.execute(_REPLACE_QUARANTINED, ids)
+    _quarantine(connection, ids, chunk)
 
 
 def _add_prices(connection: Connection, chunk: Chunk) -> None:
@@ -88,16 +106,24 @@ _BOOK_RECORDS = text("""
         quantity, cost, residual, content_hash, original_cost, currency, exchange_rate, repriced
     FROM arrived ORDER BY usage_id
 """)
-_BOOK_CELLS = text("""
-    INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, exchange_rate, repriced)
-    SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
-        owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
-        currency, coalesce(exchange_rate, 1), coalesce(sum(repriced), 0)
-    FROM arrived
-    GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
-        currency, coalesce(exchange_rate, 1)
-""")
+# What the chunks of a batch add to its cells, chunk by chunk.
+_GATHERED = """usage_date date, charge_date date, team_id text, user_id text, agent_id text, account_id text,
+    owner_tag text, resource_type text, sku text, unit text, currency text, exchange_rate numeric,
+    quantity numeric, cost numeric, residual numeric, repriced numeric, record_count bigint"""
+_KEY = """usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
+    currency"""
+_GATHER = text(f"""
+    INSERT INTO gathered SELECT {_KEY}, coalesce(exchange_rate, 1),
+        sum(quantity), sum(cost), sum(residual), coalesce(sum(repriced), 0), count(*)
+    FROM arrived GROUP BY {_KEY}, coalesce(exchange_rate, 1)
+""")  # noqa: S608 - made of constants only
+_BOOK_CELLS = text(f"""
+    INSERT INTO usage_cells
+        (batch_id, source_id, {_KEY}, exchange_rate, quantity, cost, residual, repriced, record_count)
+    SELECT :batch_id, :source_id, {_KEY}, exchange_rate, sum(quantity), sum(cost), sum(residual), sum(repriced),
+        sum(record_count)
+    FROM gathered GROUP BY {_KEY}, exchange_rate
+""")  # noqa: S608 - made of constants only
 
 
 # A next revision names its cell, which says what it stands in for; what was withdrawn before stands in for nothing.
@@ -136,12 +162,12 @@ _BOOK_REVISIONS = text("""
 
 
 def _book(connection: Connection, ids: dict[str, int], chunk: Chunk) -> None:
-    """Book what arrived and is not held: as records, and what they add up to as cells; then what changed.
+    """Book what arrived and is not held as records, and gather what they add to cells; then what changed.
 
     Two statements over the same rows: one that inserts both from the records' RETURNING takes half as long again.
     """
     booked = connection.execute(_BOOK_RECORDS, ids).rowcount
-    connection.execute(_BOOK_CELLS, ids)
+    connection.execute(_GATHER)
     if connection.execute(text("SELECT EXISTS (SELECT FROM revised)")).scalar_one():
         booked += _book_revisions(connection, ids, chunk)
     told = sum(tally.new.count + tally.changed.count for tally in chunk.tallies.values())

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class Books:
     source: str = SOURCE
     role: SourceRole = SourceRole.ALLOCATE
     batch_records: int = 50_000
+    chunk_records: int = 50_000
     currency: str | None = None
     waiting: list[Usage | Refusal] = field(default_factory=list)
     ids: Any = field(default_factory=lambda: count(1))
@@ -130,20 +132,21 @@ class Books:
         return self
 
     def load(self, rows: Iterable[Usage | Refusal] | None = None) -> list[BatchCounts]:
-        """Book what waits, or `rows`, as one delivery in batches of `batch_records`."""
+        """Book what waits, or `rows`, as one delivery in batches of `batch_records`, chunk by chunk."""
         arriving, self.waiting = list(self.waiting if rows is None else rows), []
         with transaction() as connection:
             kept = usage_sources.find(connection, self.source)
             pricing = intake.pricing_of(connection, kept, open_source(kept.kind, kept.config))
         counts: list[BatchCounts] = []
-        for chunk in chunks(
-            priced(arriving, pricing), self.source, settings().zone, self.batch_records
-        ):
+        rows, zone = priced(arriving, pricing), settings().zone
+        cut = chunks(rows, self.source, zone, self.batch_records, self.chunk_records)
+        for _, parts in groupby(cut, attrgetter("batch_no")):
+            batch = list(parts)
             with transaction() as connection:
-                usage.ensure_partitions(connection, chunk.months)
+                usage.ensure_partitions(connection, batch[0].months)
             with transaction() as connection:
                 first = counts[0].batch_id if counts else None
-                counts.append(usage.load(connection, kept.source_id, "a test", chunk, None, first))
+                counts.append(usage.load(connection, kept.source_id, "a test", batch, None, first))
         return counts
 
     def exchange(self, *rates: tuple[str, str, str]) -> int:

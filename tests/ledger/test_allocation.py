@@ -214,7 +214,7 @@ def test_a_pool_is_borne_whole_and_its_reversal_takes_back_exactly_that(
         rulebook.put(connection, rules.parse(spec), ACTOR)
         source_id = usage_sources.find(connection, SOURCE).source_id
         for chunk in chunks(rows, SOURCE, chargeback_settings().zone, 1000):
-            usage.load(connection, source_id, "a test", chunk, None)
+            usage.load(connection, source_id, "a test", [chunk], None)
         allocate_days(connection, [date(2026, 10, 5), date(2026, 10, 6)])
         shares: dict[date, dict[str, tuple[Decimal, Decimal]]] = {}
         for share in connection.execute(

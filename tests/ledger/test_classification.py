@@ -216,7 +216,7 @@ def load(connection: Connection, cells: list[Cell]) -> None:
     ]  # fmt: skip
     source_id = usage_sources.find(connection, SOURCE).source_id
     for chunk in chunks(rows, SOURCE, ZoneInfo("UTC"), 1000):
-        usage.load(connection, source_id, "a test", chunk, None)
+        usage.load(connection, source_id, "a test", [chunk], None)
 
 
 def expected_taker(kept: list[rulebook.KeptRule], cell: Cell) -> str:

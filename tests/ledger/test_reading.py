@@ -8,8 +8,10 @@ import psutil
 import pytest
 
 from chargeback.errors import Invalid, Unavailable
+from chargeback.ledger import chunks as chunking
+from chargeback.ledger import reading
 from chargeback.ledger.chunks import Chunk
-from chargeback.ledger.reading import Order, read_ahead
+from chargeback.ledger.reading import Order, _prepared, read_ahead
 from chargeback.sources import delivery, open_source
 from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window
 from chargeback.sources.pricing import Pricing
@@ -44,6 +46,11 @@ def shown(chunk: Chunk) -> tuple[object, ...]:
     return chunk.size, chunk.rows, dict(chunk.tallies), chunk.months, chunk.positions
 
 
+def batches(asked: Order) -> list[tuple[int, int]]:
+    """How large each chunk is, and which batch it goes to."""
+    return [(one.size, one.batch_no) for one in _prepared(asked) if isinstance(one, Chunk)]
+
+
 def reading_child() -> psutil.Process:
     """The process that reads for this one."""
     return next(
@@ -60,6 +67,20 @@ def test_a_process_of_its_own_reads_what_a_thread_reads(
     monkeypatch.setattr(delivery, "LARGE_BYTES", 0)
     assert [shown(chunk) for chunk in read_ahead(order(export))] == by_thread
     assert [size for size, *_ in by_thread] == [100, 100, 50]
+
+
+def test_only_of_a_large_file_several_chunks_make_a_batch(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunking, "FIRST_RECORDS", 40)
+    monkeypatch.setattr(reading, "CHUNK_RECORDS", 80)
+    assert batches(order(export, 200)) == [
+        (40, 1), (80, 2), (80, 3), (50, 4)
+    ]  # fmt: skip
+    monkeypatch.setattr(delivery, "LARGE_BYTES", 0)
+    assert batches(order(export, 200)) == [
+        (40, 1), (80, 1), (130, 2)
+    ]  # fmt: skip
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(

@@ -24,10 +24,11 @@ def counts_of(batch: BatchCounts) -> tuple[int, int, int, int]:
     return batch.received, batch.new, batch.unchanged, batch.quarantined
 
 
-def revisions(books: Books) -> list[tuple[int, Decimal, int]]:
-    """Revision, cost and sign of every record, oldest first."""
+def revisions(books: Books, external_id: str = "%") -> list[tuple[int, Decimal, int]]:
+    """Revision, cost and sign of every record whose id is like that, oldest first."""
     found = books.query(
-        "SELECT revision, cost, record_count FROM usage_records ORDER BY usage_id, revision"
+        f"""SELECT revision, cost, record_count FROM usage_records WHERE external_id LIKE '{external_id}'
+            ORDER BY usage_id, revision"""
     )
     return [(row.revision, row.cost, row.record_count) for row in found]
 
@@ -145,8 +146,8 @@ def test_one_of_many_rows_of_a_cell_is_taken_back_alone(books: Books) -> None:
 def test_a_row_said_twice_and_differently_in_one_delivery_does_not_change_for_ever(
     another_ledger: Callable[[], Ledger],
 ) -> None:
-    for size in (1, 50_000):
-        books = Books(another_ledger(), batch_records=size)
+    for size, chunk in ((1, 1), (50_000, 1), (50_000, 50_000)):
+        books = Books(another_ledger(), batch_records=size, chunk_records=chunk)
         for _ in range(3):
             books.use("search", "ana", "5.00", external_id="call-1")
             books.use("search", "ana", "6.00", external_id="call-1").load()
@@ -285,13 +286,49 @@ def test_the_size_of_a_batch_decides_nothing(
     another_ledger: Callable[[], Ledger],
 ) -> None:
     digests = set()
-    for size in (1, 7, 50_000):
-        books = Books(another_ledger(), batch_records=size)
+    for size, chunk in ((1, 1), (7, 7), (7, 2), (50_000, 3), (50_000, 50_000)):
+        books = Books(another_ledger(), batch_records=size, chunk_records=chunk)
         make_month(books).run()
         with snapshot() as connection:
             digests.add(digest(connection))
         assert_sound()
     assert len(digests) == 1
+
+
+def test_the_chunks_of_a_batch_add_up_to_one_cell_of_each_kind(books: Books) -> None:
+    books.chunk_records = 2
+    for cost in ("1.00", "2.00", "4.00", "8.00", "16.00"):
+        books.use("search", "ana", cost)
+    (batch,) = books.use("ads", "bo", "32.00").load()
+    assert (batch.received, batch.new, batch.new_cost) == (6, 6, Decimal(63))
+    assert books.query("SELECT team_id, cost, record_count FROM usage_cells ORDER BY cost") == [
+        ("search", 31, 5), ("ads", 32, 1)
+    ]  # fmt: skip
+    manifest = books.query("SELECT received_count, received_raw, cost FROM usage_manifests")
+    assert manifest == [(6, 63, 63)]
+    assert_sound()
+
+
+def test_a_row_changed_in_a_later_chunk_of_a_batch_is_taken_back_once(books: Books) -> None:
+    for number in range(4):
+        books.use("search", "ana", "5.00", external_id=f"call-{number}")
+    books.load()
+    books.chunk_records = 1
+    books.use("search", "ana", "5.00", external_id="call-0")
+    books.use("search", "ana", "6.00", external_id="call-1")
+    books.use("search", "ana", "7.00", external_id="call-2")
+    (batch,) = books.use("search", "ana", "8.00", external_id="call-2").load()
+    assert (batch.received, batch.unchanged, batch.changed, batch.quarantined) == (4, 1, 2, 1)
+    assert [cost for _, cost, _ in revisions(books, "call-2")] == [5, -5, 7]
+    assert_sound()
+
+
+def test_a_batch_ends_before_a_month_whose_partition_may_not_be_there(books: Books) -> None:
+    books.chunk_records = 1
+    for day in ("2026-09-29", "2026-09-30", "2026-10-01", "2026-09-30", "2026-11-01"):
+        books.use("search", "ana", "1.00", day)
+    assert [batch.received for batch in books.load()] == [2, 1, 1, 1]
+    assert_sound()
 
 
 def test_the_manifest_says_per_day_what_came_in(books: Books) -> None:
