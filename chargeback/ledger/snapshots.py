@@ -158,7 +158,9 @@ _SOME_NAMED = _ARRIVING.format(
     only="AND content_hash IN (SELECT content_hash FROM compared WHERE delivered > held)",
     known="JOIN compared USING (content_hash) WHERE place <= delivered - held",
 )
-_SOME_ARRIVE = text(f"CREATE TEMPORARY TABLE arriving ON COMMIT DROP AS SELECT * FROM {_SOME_NAMED}")  # noqa: S608
+_SOME_ARRIVE = text(
+    "CREATE TEMPORARY TABLE arriving ON COMMIT DROP AS SELECT * FROM " + _SOME_NAMED  # noqa: S608
+)
 _ARRIVING_BY_LINE = text(_BY_LINE.format(rows="arriving"))
 _BOOK_RECORDS = f"""
     INSERT INTO usage_records (usage_id, source_id, batch_id, scope_id, external_id, residual, content_hash,
