@@ -99,7 +99,8 @@ def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table
             "or export CSV.",
         ) from None
     try:
-        parquet = pyarrow.parquet.ParquetFile(file)
+        # Rows are read as they are used: nothing ahead of them, and no threads that each keep memory.
+        parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         header = [column for column in parquet.schema_arrow.names if column.casefold() in wanted]
         return Table(header, _parquet_rows(parquet, header, name))
     except (pyarrow.ArrowException, OSError) as fault:
@@ -112,7 +113,7 @@ def _parquet_rows(parquet: Any, header: list[str], name: str) -> Iterator[TableR
 
     position = 0
     try:
-        for batch in parquet.iter_batches(PARQUET_ROWS, columns=header):
+        for batch in parquet.iter_batches(PARQUET_ROWS, columns=header, use_threads=False):
             columns = [_as_text(column) for column in batch.columns]
             written = compute.binary_join_element_wise(
                 *columns, _BETWEEN, null_handling="replace", null_replacement=""
