@@ -7,7 +7,12 @@ from chargeback.remembered import Remembered
 
 def test_a_meaning_is_worked_out_at_the_first_sight_only() -> None:
     seen: list[int] = []
-    squares = Remembered(lambda n: seen.append(n) or n * n)
+
+    def square(number: int) -> int:
+        seen.append(number)
+        return number * number
+
+    squares = Remembered(square)
     assert [squares[3], squares[4], squares[3]] == [9, 16, 9]
     assert seen == [3, 4]
 
