@@ -7,10 +7,11 @@ batches of an hour that posts go to are `open_batches`'.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chargeback.ledger.chunks import DayTally, ManifestLine
+from chargeback.ledger.chunks import DayTally, ManifestLine, Tally
 
 
 @dataclass(frozen=True)
@@ -27,32 +28,39 @@ class BatchCounts:
     new_cost: Decimal
 
 
+_TALLIES = ("received", "new", "unchanged", "changed", "quarantined", "reversed")
+_COLUMNS = {"usage_date": "date", "currency": "text", "exchange_rate": "numeric"} | {
+    f"{tally}_{unit}": kind
+    for tally in _TALLIES
+    for unit, kind in (("count", "bigint"), ("raw", "numeric"))
+}
+_WRITE = text(f"""
+    INSERT INTO usage_manifests (batch_id, {", ".join(_COLUMNS)}, repriced, cost, residual)
+    SELECT :batch_id, l.*, coalesce(b.repriced, 0), coalesce(b.cost, 0), coalesce(b.residual, 0)
+    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())})
+        AS l ({", ".join(_COLUMNS)})
+    LEFT JOIN (
+        SELECT usage_date, currency, exchange_rate, sum(repriced) AS repriced, sum(cost) AS cost,
+            sum(residual) AS residual
+        FROM usage_cells WHERE batch_id = :batch_id GROUP BY usage_date, currency, exchange_rate) b
+      ON b.usage_date = l.usage_date AND b.exchange_rate = l.exchange_rate
+        AND b.currency IS NOT DISTINCT FROM l.currency
+""")  # noqa: S608 - made of constants only
+
+
 def write_manifest(
     connection: Connection, batch_id: int, tallies: Mapping[ManifestLine, DayTally]
 ) -> None:
     """Record what was received beside what was booked; a constraint refuses a batch that does not tie."""
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for line, tally in tallies.items():
-        connection.execute(
-            text("""
-                INSERT INTO usage_manifests (batch_id, usage_date, received_count, received_raw, new_count, new_raw,
-                    unchanged_count, unchanged_raw, changed_count, changed_raw, quarantined_count, quarantined_raw,
-                    reversed_count, reversed_raw, currency, exchange_rate, repriced, cost, residual)
-                SELECT :batch_id, CAST(:usage_date AS date), :received, :received_raw, :new, :new_raw,
-                    :unchanged, :unchanged_raw, :changed, :changed_raw, :quarantined, :quarantined_raw,
-                    :reversed, :reversed_raw, CAST(:currency AS text), :exchange_rate,
-                    coalesce(sum(repriced), 0), coalesce(sum(cost), 0), coalesce(sum(residual), 0)
-                FROM usage_cells WHERE batch_id = :batch_id AND usage_date = :usage_date
-                  AND currency IS NOT DISTINCT FROM CAST(:currency AS text) AND exchange_rate = :exchange_rate"""),
-            {
-                "batch_id": batch_id, **line._asdict(),
-                "received": tally.received.count, "received_raw": tally.received.raw,
-                "new": tally.new.count, "new_raw": tally.new.raw,
-                "unchanged": tally.unchanged.count, "unchanged_raw": tally.unchanged.raw,
-                "changed": tally.changed.count, "changed_raw": tally.changed.raw,
-                "quarantined": tally.quarantined.count, "quarantined_raw": tally.quarantined.raw,
-                "reversed": tally.reversed.count, "reversed_raw": tally.reversed.raw,
-            },
-        )  # fmt: skip
+        for name, value in line._asdict().items():
+            columns[name].append(value)
+        for name in _TALLIES:
+            counted: Tally = getattr(tally, name)
+            columns[f"{name}_count"].append(counted.count)
+            columns[f"{name}_raw"].append(counted.raw)
+    connection.execute(_WRITE, {"batch_id": batch_id, **columns})
 
 
 def open_batch(connection: Connection, source_id: int, delivery: str) -> int:

@@ -4,17 +4,18 @@ Owns reading in; it touches no database. Rows of a snapshot have no id of their 
 identity, and rows that say the same are counted. Comparing and booking are `snapshots`'s.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from hashlib import sha256
-from io import BytesIO
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
 
 from chargeback import money
 from chargeback.errors import Invalid
 from chargeback.ledger.staging import escaped
+from chargeback.remembered import Remembered
 from chargeback.sources.contract import Known, Original, Refusal, Scope, Scoped, Usage
 from chargeback.sources.pricing import Pricing, converted
 
@@ -29,7 +30,6 @@ KNOWN = "position bigint, fingerprint bigint"
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
 MOST_ROWS = 25_000
-_ROUNDED = dict[Any, tuple[str, str]]
 _OURS = "\\N\t\\N\t\\N"
 
 
@@ -57,10 +57,10 @@ def snapshot_chunks(
     They are small, for they are only staged: how a delivery is cut decides nothing. Rows in another currency
     are converted, or refused where their month has no rate.
     """
-    iterator, numbers = iter(rows), _Numbers()
+    iterator, numbers, written = iter(rows), _Numbers(), _Written()
     most = min(MOST_ROWS, batch_records)
     while True:
-        chunk = _prepare(islice(iterator, most), numbers, pricing)
+        chunk = _prepare(islice(iterator, most), numbers, pricing, written)
         if not chunk.size:
             return
         chunk.scopes = numbers.news()
@@ -97,73 +97,83 @@ class _Numbers:
         return known
 
 
-def _prepare(rows: Iterable[Scoped | Known], numbers: _Numbers, pricing: Pricing) -> SnapshotChunk:
+class _Written:
+    """How the values of one delivery are written for COPY, and the months (UTC) they are of."""
+
+    def __init__(self) -> None:
+        self.months: set[tuple[int, int]] = set()
+        self.days = Remembered(self._days)
+        self.names = Remembered(escaped)
+        self.costs = Remembered(_rounded)
+        # Apart from costs, for they repeat less.
+        self.quantities = Remembered(_rounded)
+
+    def _days(self, when: tuple[datetime, date | None, date | None]) -> str:
+        """The days a row is booked and charged on, its own where the source keeps a calendar, and its instant."""
+        at, usage_date, charge_date = when
+        self.months.add((at.year, at.month))
+        usage_date = usage_date or at.date()
+        return f"{usage_date}\t{charge_date or usage_date}\t{at.isoformat()}"
+
+
+def _prepare(
+    rows: Iterable[Scoped | Known], numbers: _Numbers, pricing: Pricing, written: _Written
+) -> SnapshotChunk:
     """Round, name and hash each row.
 
     The loop is written out because it runs once per row: 1,000,000 of them in some seconds.
     """
     chunk = SnapshotChunk()
-    buffer, known = BytesIO(), BytesIO()
-    write = buffer.write
-    dimensions: dict[tuple[Any, ...], str] = {}
-    days: dict[tuple[Any, ...], str] = {}
-    amounts: _ROUNDED = {}
+    # Rows of a scope lie together, for scope by scope they are settled.
+    lines: dict[int, list[str]] = defaultdict(list)
+    known: list[str] = []
+    days, costs, quantities = written.days, written.costs, written.quantities
+    text_of = written.names.__getitem__
     is_foreign = pricing.source_currency != pricing.currency
     for found in rows:
-        chunk.size += 1
         if isinstance(found, Known):
-            known.write(b"%d\t%d\n" % found)
+            known.append(f"{found[0]}\t{found[1]}\n")
             continue
         scope, row, fingerprint = found
         number, name = numbers.of(scope)
-        if isinstance(row, Usage) and (is_foreign or row.currency is not None):
+        if isinstance(row, Usage) and (is_foreign or row[15] is not None):
             row = converted(row, pricing)
         if isinstance(row, Refusal):
             chunk.refusals.append((number, row))
             continue
         try:
-            cost, residual = amounts.get(row.cost) or _round(amounts, row.cost)
-            quantity, _ = amounts.get(row.quantity) or _round(amounts, row.quantity)
+            cost, residual = costs[row[12]]
+            quantity, _ = quantities[row[11]]
         except Invalid as error:
             chunk.refusals.append((number, _refusal(row, error.code, error.message)))
             continue
-        when = (row.usage_at, row.usage_date, row.charge_date)
-        day = days.get(when) or days.setdefault(when, _days(chunk, row))
-        texts = dimensions.get(row[3:11]) or dimensions.setdefault(
-            row[3:11], "\t".join(map(escaped, row[3:11]))
-        )
-        facts = f"{day}\t{texts}\t{quantity}\t{cost}"
-        said, hashed = _OURS, facts
-        if row.original is not None:
+        texts = "\t".join(map(text_of, row[3:11]))
+        facts = f"{days[row[2], row[13], row[14]]}\t{texts}\t{quantity}\t{cost}"
+        said, hashed, original = _OURS, facts, row[17]
+        if original is not None:
             # Its text may stay while its rate changes, so it is read whenever it comes.
-            fingerprint, said = None, _said(row.original)
+            fingerprint, said = None, _said(original)
             hashed = f"{facts}\t{said}"
         told = "\\N" if fingerprint is None else fingerprint
-        content = sha256(f"{name}{row.external_id}\t{hashed}\n".encode()).hexdigest()
-        write(
-            f"{number}\t{row.position}\t{content[:32]}\t{residual}\t{told}\t{facts}\t{said}\n".encode()
+        content = sha256(f"{name}{row[1]}\t{hashed}\n".encode()).hexdigest()
+        lines[number].append(
+            f"{number}\t{row[0]}\t{content[:32]}\t{residual}\t{told}\t{facts}\t{said}\n"
         )
-    chunk.rows, chunk.known = buffer.getvalue(), known.getvalue()
+    chunk.size = sum(map(len, lines.values())) + len(known) + len(chunk.refusals)
+    chunk.rows = "".join(chain.from_iterable(lines.values())).encode()
+    chunk.known = "".join(known).encode()
+    chunk.months = written.months
     return chunk
 
 
-def _round(amounts: _ROUNDED, raw: Any) -> tuple[str, str]:
+def _rounded(raw: Decimal) -> tuple[str, str]:
     kept, residual = money.enter(raw)
-    rounded = amounts[raw] = (str(kept), str(residual))
-    return rounded
+    return str(kept), str(residual)
 
 
 def _said(original: Original) -> str:
     """What the row said in its own currency, and the rate it was converted at."""
     return f"{original.currency}\t{original.cost:f}\t{original.rate:f}"
-
-
-def _days(chunk: SnapshotChunk, row: Usage) -> str:
-    """The days the row is booked and charged on, and its instant; its own where the source keeps a calendar."""
-    at = row.usage_at
-    chunk.months.add((at.year, at.month))
-    usage_date = row.usage_date or at.date()
-    return f"{usage_date}\t{row.charge_date or usage_date}\t{at.isoformat()}"
 
 
 def _refusal(row: Usage, code: str, reason: str) -> Refusal:

@@ -6,12 +6,13 @@ waits is `snapshot_settling`'s.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.identity import length_prefixed
@@ -50,12 +51,17 @@ class HeldScope:
 
 @dataclass(frozen=True)
 class Difference:
-    """What of a delivered scope is new, and what of the held one is missing, in rows."""
+    """What of a delivered scope is new, and what of the held one is missing, in rows.
+
+    `lines` is what was delivered, by the lines of a manifest. `is_first`: nothing was ever held.
+    """
 
     delivered: Extent
+    lines: Mapping[ManifestLine, Tally]
     held: Extent
     new: int
     missing: int
+    is_first: bool = False
 
     @property
     def is_same(self) -> bool:
@@ -82,7 +88,13 @@ def find_scope(
     return HeldScope(found.scope_id, source_id, source_name, longest)
 
 
-_DELIVERED_EXTENT = text("SELECT count(*), sum(cost) FROM delivered WHERE scope_no = :number")
+_BY_LINE = """
+    SELECT usage_date, currency, coalesce(exchange_rate, 1), count(*), sum(coalesce(original_cost, cost + residual)),
+        sum(cost)
+    FROM {rows} GROUP BY 1, 2, 3
+"""
+_DELIVERED = "delivered WHERE scope_no = :number"
+_DELIVERED_BY_LINE = text(_BY_LINE.format(rows=_DELIVERED))
 _HELD_EXTENT = text("""
     SELECT sum(record_count), sum(cost) FROM usage_records
     WHERE scope_id = :scope_id AND usage_at >= :from AND usage_at < :to
@@ -103,69 +115,72 @@ _COMPARED = text("""
         GROUP BY content_hash) h USING (content_hash)
     WHERE coalesce(d.rows, 0) <> coalesce(h.rows, 0)
 """)
-_NOTHING_HELD = text("""
-    CREATE TEMPORARY TABLE compared (content_hash uuid, delivered bigint, held bigint, ever bigint) ON COMMIT DROP
-""")
 
 
 def compare(connection: Connection, held: HeldScope, number: int) -> Difference:
-    """The scope delivered under `number` beside what is held; leaves `compared` with what differs."""
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.compared"))
-    delivered = _extent(connection, _DELIVERED_EXTENT, {"number": number})
+    """The scope delivered under `number` beside what is held; leaves `compared` with what differs, if anything was."""
+    delivered, lines = _delivered(connection, number)
     if not connection.execute(_ANY_HELD, held.bounds).scalar_one():
-        connection.execute(_NOTHING_HELD)
-        return Difference(delivered, Extent(0, Decimal(0)), delivered.rows, 0)
-    before = _extent(connection, _HELD_EXTENT, held.bounds)
+        nothing = Extent(0, Decimal(0))
+        return Difference(delivered, lines, nothing, delivered.rows, 0, is_first=True)
+    rows, cost = connection.execute(_HELD_EXTENT, held.bounds).one()
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.compared"))
     connection.execute(_COMPARED, {"number": number, **held.bounds})
     connection.execute(text("ANALYZE pg_temp.compared"))
     new, missing = connection.execute(
         text("""SELECT coalesce(sum(delivered - held) FILTER (WHERE delivered > held), 0),
                     coalesce(sum(held - delivered) FILTER (WHERE held > delivered), 0) FROM compared""")
     ).one()
-    return Difference(delivered, before, int(new), int(missing))
+    return Difference(delivered, lines, Extent(int(rows), cost), int(new), int(missing))
 
 
-def _extent(connection: Connection, query: TextClause, values: dict[str, Any]) -> Extent:
-    rows, cost = connection.execute(query, values).one()
-    return Extent(int(rows or 0), cost or Decimal(0))
+def _delivered(connection: Connection, number: int) -> tuple[Extent, dict[ManifestLine, Tally]]:
+    lines: dict[ManifestLine, Tally] = {}
+    rows, whole = 0, Decimal(0)
+    for *line, count, raw, cost in connection.execute(_DELIVERED_BY_LINE, {"number": number}):
+        lines[ManifestLine(*line)] = Tally(count, raw)
+        rows, whole = rows + count, money.EXACT.add(whole, cost)
+    return Extent(rows, whole), lines
 
 
 # A row's id is what it says and which of the rows that say the same it is; one that was taken back is never
 # booked again, a later one gets the next number. Its formula is `identity.public_id`'s, worked out in place: called
 # once per row the function would take three times as long.
-_ARRIVING = """
-    CREATE TEMPORARY TABLE arriving ON COMMIT DROP AS
+_ARRIVING = """(
     SELECT encode(substr(sha256(CAST(:prefix AS bytea) || convert_to(
             octet_length(external_id) || ':' || external_id, 'UTF8')), 1, 16), 'hex')::uuid AS usage_id, *
     FROM (SELECT encode(uuid_send(content_hash), 'hex') || '-' || ({ordinal}) AS external_id, d.*
           FROM (SELECT d.*, row_number() OVER (PARTITION BY content_hash ORDER BY residual, position) AS place
-                FROM delivered d WHERE scope_no = :number {only}) d {known}) named
-"""
-_ALL_ARRIVE = text(_ARRIVING.format(ordinal="place", only="", known=""))
-_SOME_ARRIVE = text(
-    _ARRIVING.format(
-        ordinal="ever + place",
-        only="AND content_hash IN (SELECT content_hash FROM compared WHERE delivered > held)",
-        known="JOIN compared USING (content_hash) WHERE place <= delivered - held",
-    )
+                FROM delivered d WHERE scope_no = :number {only}) d {known}) named) arriving"""
+_ALL_NAMED = _ARRIVING.format(ordinal="place", only="", known="")
+_SOME_NAMED = _ARRIVING.format(
+    ordinal="ever + place",
+    only="AND content_hash IN (SELECT content_hash FROM compared WHERE delivered > held)",
+    known="JOIN compared USING (content_hash) WHERE place <= delivered - held",
 )
-_BOOK_RECORDS = text(f"""
+_SOME_ARRIVE = text(
+    "CREATE TEMPORARY TABLE arriving ON COMMIT DROP AS SELECT * FROM " + _SOME_NAMED  # noqa: S608
+)
+_ARRIVING_BY_LINE = text(_BY_LINE.format(rows="arriving"))
+_BOOK_RECORDS = f"""
     INSERT INTO usage_records (usage_id, source_id, batch_id, scope_id, external_id, residual, content_hash,
         fingerprint, {FACTS}, original_currency, original_cost, exchange_rate, repriced)
     SELECT usage_id, :source_id, :batch_id, :scope_id, external_id, residual, content_hash, fingerprint, {FACTS},
         {SAID}, CASE WHEN original_cost IS NOT NULL THEN 0 END
-    FROM arriving ORDER BY usage_id
-""")  # noqa: S608 - made of constants only
-_BOOK_CELLS = text("""
+    FROM {{rows}} ORDER BY usage_id
+"""  # noqa: S608 - made of constants only
+_BOOK_CELLS = """
     INSERT INTO usage_cells (batch_id, source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, quantity, cost, residual, record_count, currency, exchange_rate)
     SELECT :batch_id, :source_id, usage_date, charge_date, team_id, user_id, agent_id, account_id,
         owner_tag, resource_type, sku, unit, sum(quantity), sum(cost), sum(residual), count(*),
         currency, coalesce(exchange_rate, 1)
-    FROM arriving
+    FROM {rows}
     GROUP BY usage_date, charge_date, team_id, user_id, agent_id, account_id, owner_tag, resource_type, sku, unit,
         currency, coalesce(exchange_rate, 1)
-""")
+"""
+_BOOK_ALL = text(_BOOK_RECORDS.format(rows=_ALL_NAMED)), text(_BOOK_CELLS.format(rows=_DELIVERED))
+_BOOK_SOME = text(_BOOK_RECORDS.format(rows="arriving")), text(_BOOK_CELLS.format(rows="arriving"))
 # Of rows that say the same the newest are taken back.
 _MISSING = text("""
     INSERT INTO reversing
@@ -188,42 +203,38 @@ def book(
     The source's row is locked by the caller; the partitions of what was delivered exist.
     """
     batch_id = batches.open_batch(connection, held.source_id, delivery)
-    ids = {"batch_id": batch_id, "source_id": held.source_id, "scope_id": held.scope_id}
-    tallies = _received(connection, number)
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.arriving"))
-    if found.new:
-        _add(connection, held, number, ids)
+    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
+    for line, delivered in found.lines.items():
+        tallies[line].received = delivered
+    new = _add(connection, held, number, batch_id, found) if found.new else {}
     if found.missing:
         _take_back(connection, held, batch_id, tallies)
-    _count_unchanged(connection, tallies, has_new=bool(found.new))
+    for line, tally in tallies.items():
+        # What was received and is not new was held already.
+        tally.unchanged = tally.received - new.get(line, Tally())
     batches.write_manifest(connection, batch_id, tallies)
     appearance.appear_in_batch(connection, batch_id)
     return batches.counts_of(connection, batch_id)
 
 
-_BY_LINE = """
-    SELECT usage_date, currency, coalesce(exchange_rate, 1), count(*), sum(coalesce(original_cost, cost + residual))
-    FROM {rows} GROUP BY 1, 2, 3
-"""
-_DELIVERED_BY_LINE = text(_BY_LINE.format(rows="delivered WHERE scope_no = :number"))
-_ARRIVING_BY_LINE = text(_BY_LINE.format(rows="arriving"))
-
-
-def _received(connection: Connection, number: int) -> dict[ManifestLine, DayTally]:
-    tallies: dict[ManifestLine, DayTally] = defaultdict(DayTally)
-    for *line, count, raw in connection.execute(_DELIVERED_BY_LINE, {"number": number}):
-        tallies[ManifestLine(*line)].received.add(raw, count)
-    return tallies
-
-
-def _add(connection: Connection, held: HeldScope, number: int, ids: dict[str, int]) -> None:
-    is_known = connection.execute(text("SELECT EXISTS (SELECT FROM compared)")).scalar_one()
-    prefix = length_prefixed("usage") + length_prefixed(held.source_name)
-    connection.execute(
-        _SOME_ARRIVE if is_known else _ALL_ARRIVE, {"number": number, "prefix": prefix}
-    )
-    connection.execute(_BOOK_RECORDS, ids)
-    connection.execute(_BOOK_CELLS, ids)
+def _add(
+    connection: Connection, held: HeldScope, number: int, batch_id: int, found: Difference
+) -> Mapping[ManifestLine, Tally]:
+    """Book the new rows as records and cells; how many they are, by the lines of the manifest."""
+    values = {
+        "number": number, "prefix": length_prefixed("usage") + length_prefixed(held.source_name),
+        "batch_id": batch_id, "source_id": held.source_id, "scope_id": held.scope_id,
+    }  # fmt: skip
+    if found.is_first:
+        for statement in _BOOK_ALL:
+            connection.execute(statement, values)
+        return found.lines
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.arriving"))
+    connection.execute(_SOME_ARRIVE, values)
+    for statement in _BOOK_SOME:
+        connection.execute(statement, values)
+    counted = connection.execute(_ARRIVING_BY_LINE)
+    return {ManifestLine(*line): Tally(count, raw) for *line, count, raw, _ in counted}
 
 
 def _take_back(
@@ -237,19 +248,3 @@ def _take_back(
     connection.execute(text("SET LOCAL enable_nestloop = on"))
     for line, taken in reverse(connection, batch_id).items():
         tallies[line].reversed.add(taken.raw, taken.count)
-
-
-def _count_unchanged(
-    connection: Connection, tallies: dict[ManifestLine, DayTally], *, has_new: bool
-) -> None:
-    """What was received and is not new was held already."""
-    new = {
-        ManifestLine(*line): Tally(count, raw)
-        for *line, count, raw in (connection.execute(_ARRIVING_BY_LINE) if has_new else [])
-    }
-    for line, tally in tallies.items():
-        booked = new.get(line, Tally())
-        tally.unchanged.add(
-            money.EXACT.subtract(tally.received.raw, booked.raw),
-            tally.received.count - booked.count,
-        )

@@ -4,8 +4,9 @@ Owns quoting, line ends and the order of the columns. Does not know what a cell 
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import TextIOBase
+from typing import Any
 
 from chargeback.errors import Invalid
 
@@ -51,15 +52,24 @@ def written_rows(text: TextIOBase, name: str) -> Iterator[tuple[int, str]]:
             yield first, row
 
 
-def cells_of(row: str, line: int, name: str) -> list[str]:
-    """The cells of a row's text. Raises Invalid where its quotes are broken."""
-    try:
-        return next(csv.reader((row,), strict=True))
-    except csv.Error as fault:
-        raise Invalid(
-            "delivery_invalid",
-            f"{name} has a broken quote in the row at line {line} ({fault}); export it again.",
-        ) from None
+def cell_reader(name: str) -> Callable[[str, int], list[Any]]:
+    """Gives the cells of a row's text and its line; that raises Invalid where the row's quotes are broken."""
+    given: list[str] = []
+    # One reader for all rows, for making one takes as long as reading a row. It takes what lies ready.
+    reader = csv.reader(iter(given.pop, None), strict=True)
+
+    def cells_of(row: str, line: int) -> list[Any]:
+        given.append(row)
+        try:
+            return next(reader)
+        except (csv.Error, IndexError) as fault:
+            why = fault if isinstance(fault, csv.Error) else "unexpected end of data"
+            raise Invalid(
+                "delivery_invalid",
+                f"{name} has a broken quote in the row at line {line} ({why}); export it again.",
+            ) from None
+
+    return cells_of
 
 
 def csv_table(text: TextIOBase, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:

@@ -8,7 +8,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from chargeback.sources.contract import (
     ROLES,
@@ -21,7 +21,7 @@ from chargeback.sources.contract import (
     Window,
     World,
 )
-from chargeback.sources.csv_records import cells_of
+from chargeback.sources.csv_records import cell_reader
 from chargeback.sources.delivery import is_large_file, steady_file
 from chargeback.sources.focus_config import FocusConfig
 from chargeback.sources.focus_files import Table, parts_of, table_in
@@ -82,7 +82,7 @@ class Focus:
 
     def _rows(self, table: Table, name: str, known: Sequence[int]) -> Iterator[Scoped | Known]:
         rows, width = self._reader(table.header, name), len(table.header)
-        salt, most = self._salt(table.header), len(known)
+        salt, most, cells_of = self._salt(table.header), len(known), cell_reader(name)
         for position, written, cells in table.rows:
             digest = blake2b(written.encode("utf-8", "surrogateescape"), digest_size=8, key=salt)
             fingerprint = int.from_bytes(digest.digest(), "big", signed=True)
@@ -91,12 +91,9 @@ class Focus:
                 yield Known(position, fingerprint)
                 continue
             if cells is None:
-                cells = cast("list[str | None]", cells_of(written, position, name))
+                cells = cells_of(written, position)
             if len(cells) == width:
-                found = rows.row(position, cells)
-                # What is converted costs what its rate says, which may change while its text does not.
-                is_ours = isinstance(found.row, Usage) and found.row.currency is None
-                yield found._replace(fingerprint=fingerprint) if is_ours else found
+                yield rows.row(position, cells, fingerprint)
             else:
                 yield rows.misfit(position, [cell or "" for cell in cells])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from chargeback.errors import Invalid, NotFound
-from chargeback.sources.csv_records import cells_of, written_rows
+from chargeback.sources.csv_records import cell_reader, written_rows
 from chargeback.sources.delivery import as_text
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
@@ -22,12 +22,8 @@ PARQUET_ROWS = 10_000
 _BETWEEN = "\x1f"
 
 
-class TableRow(NamedTuple):
-    """A row's place from 1 (the line of a CSV), its text as written, and its cells where they are read already."""
-
-    position: int
-    written: str
-    cells: list[str | None] | None
+# A row's place from 1 (the line of a CSV), its text as written, and its cells where they are read already.
+TableRow = tuple[int, str, list[str | None] | None]
 
 
 class Table(NamedTuple):
@@ -77,8 +73,8 @@ def _csv_tables(file: IO[bytes], name: str) -> Iterator[Table]:
         first = next(rows, None)
         if first is None:
             raise Invalid("delivery_empty", f"{name} is empty; export it again.")
-        header = cells_of(first[1], first[0], name)
-        yield Table(header, (TableRow(line, written, None) for line, written in rows))
+        header = cell_reader(name)(first[1], first[0])
+        yield Table(header, ((line, written, None) for line, written in rows))
 
 
 @contextmanager
@@ -103,7 +99,8 @@ def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table
             "or export CSV.",
         ) from None
     try:
-        parquet = pyarrow.parquet.ParquetFile(file)
+        # Rows are read as they are used: nothing ahead of them, and no threads that each keep memory.
+        parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         header = [column for column in parquet.schema_arrow.names if column.casefold() in wanted]
         return Table(header, _parquet_rows(parquet, header, name))
     except (pyarrow.ArrowException, OSError) as fault:
@@ -112,31 +109,47 @@ def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table
 
 def _parquet_rows(parquet: Any, header: list[str], name: str) -> Iterator[TableRow]:
     import pyarrow
+    import pyarrow.compute as compute
 
     position = 0
     try:
-        for batch in parquet.iter_batches(PARQUET_ROWS, columns=header):
-            for cells in zip(*map(_texts, batch.columns), strict=True):
+        for batch in parquet.iter_batches(PARQUET_ROWS, columns=header, use_threads=False):
+            columns = [_as_text(column) for column in batch.columns]
+            written = compute.binary_join_element_wise(
+                *columns, _BETWEEN, null_handling="replace", null_replacement=""
+            )
+            rows = zip(written.to_pylist(), *map(_texts, columns), strict=True)
+            for text, *cells in rows:
                 position += 1
-                yield TableRow(position, _BETWEEN.join(cell or "" for cell in cells), list(cells))
+                yield position, text, cells
     except (pyarrow.ArrowException, OSError) as fault:
         raise _damaged(name, fault) from None
 
 
-def _texts(column: Any) -> list[str | None]:
-    """A column's values as a CSV would write them; doubles with the digits that name them."""
+def _as_text(column: Any) -> Any:
+    """A column with its values as a CSV would write them; doubles with the digits that name them."""
     import pyarrow
 
     kind = column.type
     if pyarrow.types.is_dictionary(kind):
-        return _texts(column.dictionary_decode())
+        return _as_text(column.dictionary_decode())
     if pyarrow.types.is_timestamp(kind) and kind.tz not in (None, "UTC"):
         column = column.cast(pyarrow.timestamp(kind.unit, "UTC"))
-    if pyarrow.types.is_map(kind):
-        return [None if value is None else json.dumps(dict(value)) for value in column.to_pylist()]
     if pyarrow.types.is_nested(kind):
-        return [None if value is None else json.dumps(value) for value in column.to_pylist()]
-    return cast("list[str | None]", column.cast(pyarrow.string()).to_pylist())
+        is_map = pyarrow.types.is_map(kind)
+        found = column.to_pylist()
+        texts = [None if one is None else json.dumps(dict(one) if is_map else one) for one in found]
+        return pyarrow.array(texts, pyarrow.string())
+    return column.cast(pyarrow.string())
+
+
+def _texts(column: Any) -> list[str | None]:
+    """The texts of a column. Each that repeats is made once: making them is what reading Parquet costs."""
+    if not len(column):
+        return []
+    coded = column.dictionary_encode(null_encoding="encode")
+    texts = coded.dictionary.to_pylist()
+    return [texts[place] for place in memoryview(coded.indices.buffers()[1]).cast("i")]
 
 
 def _damaged(name: str, fault: Exception) -> Exception:

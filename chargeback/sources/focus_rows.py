@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from chargeback.errors import Invalid
 from chargeback.money import decimal_of, enter, fits
+from chargeback.remembered import Remembered
 from chargeback.sources.contract import Refusal, Scope, Scoped, Usage
 from chargeback.sources.focus_config import FocusConfig
 from chargeback.sources.focus_tags import tags_of, value_of
@@ -32,7 +33,6 @@ OPTIONAL = (*ACCOUNTS, *KINDS, *TAGS, *RESOURCES, *QUANTITIES, CURRENCY)
 NO_UNIT = "Charge"
 UNUSED = ", unused commitment"
 LONGEST_NAME, LONGEST_RESOURCE = 255, 1_024
-_MOST_REMEMBERED = 50_000
 _is_plain = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII).fullmatch
 _US_NUMBER = re.compile(r"(-?)\$?(\d{1,3}(?:,\d{3})*(?:\.\d+)?|\d+(?:\.\d+)?)", re.ASCII)
 _ZERO = Decimal(0)
@@ -43,20 +43,6 @@ _Cells = Sequence[str | None]
 class _Kind(NamedTuple):
     resource_type: str
     sku: str | None
-
-
-class _Meanings(dict[Any, Any]):
-    """What cells mean, worked out at their first sight; what cannot be read is never remembered."""
-
-    def __init__(self, meaning: Callable[..., Any]) -> None:
-        super().__init__()
-        self._meaning = meaning
-
-    def __missing__(self, cells: Any) -> Any:
-        if len(self) >= _MOST_REMEMBERED:
-            self.clear()
-        found = self[cells] = self._meaning(cells)
-        return found
 
 
 class FocusRows:
@@ -78,17 +64,18 @@ class FocusRows:
         self._pick_tags = self._picker(*TAGS)
         self._pick_resources = self._picker(*RESOURCES)
         self._pick_numbers = self._picker(config.cost_metric, *QUANTITIES, CURRENCY)
-        self._times = _Meanings(self._times_of)
-        self._accounts = _Meanings(self._accounts_of)
-        self._kinds = _Meanings(self._kind_of)
-        self._owners = _Meanings(self._owners_of)
-        self._resources = _Meanings(self._resource_of)
-        self._currencies = _Meanings(partial(_other_currency, config, ledger_currency))
+        self._times = Remembered(self._times_of)
+        self._accounts = Remembered(self._accounts_of)
+        self._kinds = Remembered(self._kind_of)
+        self._owners = Remembered(self._owners_of)
+        self._resources = Remembered(self._resource_of)
+        self._costs = Remembered(self._cost)
+        self._units = Remembered(self._unit)
+        self._currencies = Remembered(partial(_other_currency, config, ledger_currency))
         self._scopes: dict[tuple[Any, ...], Scope] = {}
-        self._names: dict[str | None, str | None] = dict.fromkeys(self._nulls)
 
-    def row(self, position: int, cells: list[str | None]) -> Scoped:
-        """What the row means whose `cells` stand in the header's order."""
+    def row(self, position: int, cells: list[str | None], fingerprint: int | None = None) -> Scoped:
+        """What the row means whose `cells` stand in the header's order; `fingerprint` is its text's."""
         cells.append(None)  # where the columns that the table does not have are read
         try:
             times: RowTimes = self._times[self._pick_times(cells)]
@@ -100,27 +87,16 @@ class FocusRows:
                 cells
             )
             quantity, unit = self._quantity(consumed, consumed_unit, priced, pricing_unit)
-            usage = Usage(
-                position,
-                "",
-                times.usage_at,
-                team_id,
-                user_id,
-                agent_id,
-                account_id,
-                owner_tag,
-                kind.resource_type,
-                kind.sku,
-                unit,
-                quantity,
-                self._cost(cost),
-                times.usage_date,
-                times.charge_date,
-                self._currencies[currency],
-            )
+            foreign = self._currencies[currency]
+            usage = Usage._make((
+                position, "", times.usage_at, team_id, user_id, agent_id, account_id, owner_tag,
+                kind.resource_type, kind.sku, unit, quantity, self._costs[cost],
+                times.usage_date, times.charge_date, foreign, (), None,
+            ))  # fmt: skip
         except Invalid as fault:
             return self._refused(position, cells, fault)
-        return Scoped(self._scope(times, account), usage)
+        # What is converted costs what its rate says, which may change while its text does not.
+        return Scoped(self._scope(times, account), usage, None if foreign else fingerprint)
 
     def misfit(self, position: int, written: Sequence[str]) -> Scoped:
         """The refusal of a row with too few or too many cells; not even its scope can be trusted."""
@@ -207,20 +183,21 @@ class FocusRows:
             ("ConsumedQuantity", consumed, unit),
             ("PricingQuantity", priced, pricing_unit),
         ):
-            if quantity not in self._nulls:
-                number = self._number(column, str(quantity))
+            if quantity is not None and quantity not in self._nulls:
+                # What is plain has few enough digits.
+                if _is_plain(quantity):
+                    return Decimal(quantity) or _ZERO, self._units[name]
+                number = self._number(column, quantity)
                 if not fits(number):
                     raise Invalid(
                         "quantity_out_of_range",
                         f"{column} has more than 20 digits or 18 decimals; give fewer.",
                     )
-                return number or _ZERO, self._unit(name)
+                return number or _ZERO, self._units[name]
         return _ONE, NO_UNIT
 
     def _unit(self, cell: str | None) -> str:
-        if cell not in self._names:
-            self._names[cell] = self._name("the unit", cell)
-        return self._names[cell] or NO_UNIT
+        return self._name("the unit", cell) or NO_UNIT
 
     def _cost(self, cell: str | None) -> Decimal:
         metric = self._config.cost_metric

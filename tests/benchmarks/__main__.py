@@ -2,7 +2,7 @@
 
 Options: `--records N` (default 1,000,000; 10000000 is the size that the API's questions are promised for),
 `--teams N` (1,000), `--documents N` (1,000), `--posts N` (16,000), `--rows N` (200,000) of a posted batch,
-`--source-rows N` (200,000 for each kind of source).
+`--source-rows N` (200,000 for each kind of source, at most 20,000 of those over HTTP).
 """
 
 import argparse
@@ -26,8 +26,11 @@ from tests.benchmarks import (
     report_site,
     snapshots,
     sources,
+    web_sources,
 )
 from tests.postgres import Server
+
+WEB_ROWS = 20_000
 
 
 def main() -> int:
@@ -55,6 +58,7 @@ def main() -> int:
                 *explain.measure(server, Path(folder), min(asked.records, 1_000_000)),
                 *api.measure(server, asked.posts, asked.rows),
                 *sources.measure(server, Path(folder), asked.source_rows),
+                *web_sources.measure(server, Path(folder), min(asked.source_rows, WEB_ROWS)),
                 *documents.measure(asked.documents, os.cpu_count() or 1),
                 *report_site.measure(server, Path(folder), asked.teams),
             ]

@@ -16,7 +16,7 @@ from typing import Any
 from chargeback.ledger import ledger_settings, sync, usage_sources
 from chargeback.ledger.database import transaction, upgrade
 from chargeback.settings import settings
-from chargeback.sources import open_source
+from chargeback.sources import SOURCES, open_source
 from chargeback.sources.push import Batch, Push
 from models.enums import SourceRole
 from tests.benchmarks.company import write_usage
@@ -45,7 +45,7 @@ def measure(server: Server, folder: Path, records: int) -> Iterator[Measured]:
     mapped = {"columns": COLUMNS, "fixed": {"unit": "Tokens"}}
     by_lines = {"path": str(lines), "form": "json_lines"}
     database = _litellm(server, records)
-    yield _measured(
+    yield measured(
         server,
         template,
         folder,
@@ -54,7 +54,7 @@ def measure(server: Server, folder: Path, records: int) -> Iterator[Measured]:
         by_csv,
         lambda: _parse_csv(export),
     )
-    yield _measured(
+    yield measured(
         server,
         template,
         folder,
@@ -63,27 +63,29 @@ def measure(server: Server, folder: Path, records: int) -> Iterator[Measured]:
         by_csv | mapped,
         lambda: _parse_csv(export),
     )
-    yield _measured(server, template, folder, "mapped_file (JSON lines)", "mapped_file", by_lines | mapped,
+    yield measured(server, template, folder, "mapped_file (JSON lines)", "mapped_file", by_lines | mapped,
                     lambda: _parse_lines(lines))  # fmt: skip
-    yield _measured(
+    yield measured(
         server, template, folder, "push (NDJSON)", "push", {}, lambda: _parse_lines(lines), lines
     )
-    yield _measured(server, template, folder, "litellm_db", "litellm_db", {"dsn_env": "LITELLM_URL"},
+    yield measured(server, template, folder, "litellm_db", "litellm_db", {"dsn_env": "LITELLM_URL"},
                     lambda: _parse_table(server, database))  # fmt: skip
 
 
-def _measured(
+def measured(
     server: Server, template: str, folder: Path, name: str, kind: str, config: dict[str, Any],
     parse: Callable[[], None], batch: Path | None = None,
 ) -> Measured:  # fmt: skip
+    """Sync a new ledger from a source of this kind, beside `parse` and a COPY of the records that it made."""
     ledger, floors = server.create_database(template), server.create_database(template)
+    role = SourceRole(SOURCES[kind].roles[0])
     os.environ["CHARGEBACK_DATABASE_URL"] = server.url(ledger, user="chargeback_app")
     settings.cache_clear()
     with transaction() as connection:
         ledger_settings.fix(connection)
-        usage_sources.put(connection, "tracker", kind, SourceRole.ALLOCATE, config, "bench")
+        usage_sources.put(connection, "tracker", kind, role, config, "bench")
     with transaction(server.url(floors, user="chargeback_app")) as connection:
-        usage_sources.put(connection, "tracker", kind, SourceRole.ALLOCATE, config, "bench")
+        usage_sources.put(connection, "tracker", kind, role, config, "bench")
     counts: list[sync.SyncCounts] = []
     took = seconds_of(lambda: counts.append(_read(kind, config, batch)))
     parsing = seconds_of(parse)

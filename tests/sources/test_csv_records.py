@@ -5,7 +5,7 @@ import io
 import pytest
 
 from chargeback.errors import Invalid
-from chargeback.sources.csv_records import LONGEST_LINE_CHARACTERS, csv_rows
+from chargeback.sources.csv_records import LONGEST_LINE_CHARACTERS, cell_reader, csv_rows
 
 Rows = list[tuple[int, list[str] | None]]
 
@@ -64,3 +64,15 @@ def test_a_header_alone_has_no_rows() -> None:
 def test_a_file_that_cannot_be_trusted_is_refused_with_its_reason(text: str, fault: str) -> None:
     with pytest.raises(Invalid, match=fault):
         read(text)
+
+
+def test_rows_of_text_are_read_one_by_one() -> None:
+    cells_of = cell_reader("export.csv")
+    assert cells_of('1,"a, ""b""\nc"\n', 2) == ["1", 'a, "b"\nc']
+    assert cells_of("2,\r\n", 4) == ["2", ""]
+
+
+@pytest.mark.parametrize("row", ['a"b,"c\n', '"a"b,c\n', 'x"y\nz"w\n'])
+def test_a_row_with_broken_quotes_is_refused_by_its_line(row: str) -> None:
+    with pytest.raises(Invalid, match=r"broken quote in the row at line 7"):
+        cell_reader("export.csv")(row, 7)
