@@ -21,13 +21,13 @@ from chargeback.ledger.publications import Publication
 from chargeback.ledger.reports import Subject
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.site_views import InvoiceFigures, RuleFigures
+from chargeback.site_views import InvoiceFigures, MonthFigures, RuleFigures
 from tasks.progress import progress
 from tasks.steps import step
 
 Item = TypeVar("Item")
 # So many payers or documents are read at once: a few statements for some hundred pages, and bounded memory.
-CHUNK = 400
+CHUNK = 500
 SUBJECTS: tuple[Subject, ...] = ("team", "user")
 _UP = "../../../../"
 
@@ -47,8 +47,7 @@ def publish_reports(period: str) -> dict[str, Any]:
                 edition.add(*file)
                 if at % 500 == 0:
                     show("report files written", at, len(site.there) * 2)
-            month = site_figures.month(connection, asked)
-        overview = pages.overview(month, site.entries)
+        overview = pages.overview(site.month(), site.entries)
         edition.add("overview", asked.label, site_names.OVERVIEW, None, overview)
         files = [*shared, *edition.publish()]
     with transaction() as connection:
@@ -74,6 +73,7 @@ class Site:
             number: f"{_UP}{pdf.uri}"
             for number, pdf in publications.newest(connection, "invoice").items()
         }
+        self._month: MonthFigures | None = None
         self.entries: list[Entry] = []
         self.there = frozenset(self._names())
 
@@ -101,6 +101,7 @@ class Site:
         for subject, ids in self._ids.items():
             for chunk in _chunks(ids):
                 yield partial(self._payers, subject, chunk)
+        yield self._overview
         for documents in _chunks(self._documents):
             yield partial(self._invoices, documents)
 
@@ -110,8 +111,19 @@ class Site:
         self.entries += [pages.entry(payer) for payer in payers]
         return [self._order(payer) for payer in payers]
 
+    def _overview(self) -> list[PageOrder]:
+        """The overview's figures, which are read here so that pages are drawn meanwhile; it is drawn the last."""
+        self._month = site_figures.month(self._connection, self._period)
+        return []
+
+    def month(self) -> MonthFigures:
+        """The overview's figures, once all orders were given."""
+        assert self._month is not None, "the orders come first"
+        return self._month
+
     def _invoices(self, ids: list[int]) -> list[PageOrder]:
-        views = invoices.views(self._connection, ids)
+        # What each user used is on the PDF, and not on the page.
+        views = invoices.views(self._connection, ids, with_annex=False, with_splits=True)
         found = lineages(self._connection, ids)
         return [
             self._order(InvoiceFigures(view, found.get(invoice_id, ())))

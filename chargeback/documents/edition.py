@@ -67,8 +67,8 @@ class Edition:
         path = self._spool / name
         with self._store.explained(f"{self._folder}/{name}"):
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(data)
+            with open(path, "xb", opener=_privately) as file:
+                file.write(data)
         digest = hashlib.sha256(data).hexdigest()
         self._pieces.append(Piece(kind, subject, name, team_id, len(data), digest))
 
@@ -97,6 +97,10 @@ class Edition:
             uri = f"{named}/{piece.name}"
             if not self._store.matches(uri, piece.bytes, piece.sha256):
                 self._store.publish(uri, (self._spool / piece.name).read_bytes())
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _digest(pieces: Iterable[Piece]) -> str:

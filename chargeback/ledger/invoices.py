@@ -14,9 +14,16 @@ from models.enums import DocumentKind, InvoiceStatus, LineCause, LineKind, RuleT
 
 
 def views(
-    connection: Connection, invoice_ids: Sequence[int], *, with_annex: bool = True
+    connection: Connection,
+    invoice_ids: Sequence[int],
+    *,
+    with_annex: bool = True,
+    with_splits: bool | None = None,
 ) -> list[InvoiceView]:
-    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what, and splits."""
+    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what.
+
+    How shared cost was split goes with the annex unless `with_splits` says otherwise.
+    """
     ids = {"ids": list(invoice_ids)}
     rows = connection.execute(
         text("""
@@ -35,7 +42,9 @@ def views(
     ):
         lines[line.invoice_id].append(line_of(line))
     annexes = _annexes(connection, ids) if with_annex else {}
-    splits = _splits(connection, ids) if with_annex else {}
+    splits = (
+        _splits(connection, ids) if (with_annex if with_splits is None else with_splits) else {}
+    )
     return [
         _view(
             row,

@@ -195,18 +195,26 @@ def _less(amount: Decimal, parts: Iterable[Decimal]) -> Decimal:
 def reconcile(connection: Connection, period: Period) -> Reconciliation:
     """What every source delivered for the period's days, where it is now, and what rounding did."""
     days = {"start": period.start, "end": period.end}
-    found: dict[tuple[str, str], dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
-    for name, role, what, count, amount in connection.execute(_TALLIES, days):
-        found[name, role][what] = Tally(int(count or 0), amount or Decimal(0))
     currency = connection.execute(text("SELECT currency FROM ledger_settings")).scalar()
     return Reconciliation(
         period,
         currency or settings().currency,
-        tuple(_source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()),
+        reconciled_sources(connection, period),
         tuple(_document(row) for row in connection.execute(_DOCUMENTS, days)),
         payer_accounts(connection, period),
         foreign_costs(connection, period),
         doubts(connection, period),
+    )
+
+
+def reconciled_sources(connection: Connection, period: Period) -> tuple[SourceReconciliation, ...]:
+    """What every source delivered for the period's days and where it is now, by name."""
+    days = {"start": period.start, "end": period.end}
+    found: dict[tuple[str, str], dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    for name, role, what, count, amount in connection.execute(_TALLIES, days):
+        found[name, role][what] = Tally(int(count or 0), amount or Decimal(0))
+    return tuple(
+        _source(name, SourceRole(role), tallies) for (name, role), tallies in found.items()
     )
 
 
@@ -222,7 +230,7 @@ _OURS = "CASE WHEN currency IS NULL THEN coalesce(raw_cost, 0) ELSE 0 END"
 # batches was received and is in the ledger, but in no manifest, cell or pool yet.
 _TALLIES = text(f"""
     SELECT s.name, s.role, what, sum(rows), sum(amount)
-    FROM usage_sources s LEFT JOIN (
+    FROM usage_sources s LEFT JOIN (SELECT source_id, what, sum(rows) AS rows, sum(amount) AS amount FROM (
         SELECT source_id, 'received' AS what, new_count + changed_count + quarantined_count AS rows,
             (new_raw + changed_raw) * exchange_rate
                 + CASE WHEN currency IS NULL THEN quarantined_raw ELSE 0 END AS amount
@@ -266,7 +274,7 @@ _TALLIES = text(f"""
         LEFT JOIN line_allocations c ON c.allocation_id = a.allocation_id AND c.released_by_line_id IS NULL
         LEFT JOIN invoice_lines l USING (line_id) LEFT JOIN invoices i USING (invoice_id)
         WHERE {_BORNE} AND p.{_IN_DAYS.replace("AND ", "AND p.")}
-    ) counted USING (source_id)
+    ) counted GROUP BY source_id, what) added USING (source_id)
     GROUP BY s.name, s.role, what ORDER BY s.name COLLATE "C"
 """)  # noqa: S608 - made of constants only
 

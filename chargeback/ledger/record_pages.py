@@ -19,11 +19,14 @@ _FEW_CELLS, _MOST_CELLS = 16, 16_384
 _DENSE_RECORDS, _STRETCH = 2_000, 2
 _LAST_ID, _LAST_REVISION = 2**128 - 1, 2**31 - 1
 
+# Cell by cell, whatever the planner thinks of them together: it would read every record for as few as sixteen.
 _RECORDS = """
+    SELECT r.* FROM unnest(CAST(:cells AS bigint[])) WITH ORDINALITY asked (cell_id, at) CROSS JOIN LATERAL (
     SELECT r.cell_id, r.usage_id AS record_id, r.revision, r.external_id, r.source_id, r.usage_at, r.team_id,
         r.user_id, r.agent_id, r.account_id, r.resource_type, r.unit, r.quantity, r.cost
-    FROM seen_records r WHERE r.cell_id = ANY (CAST(:cells AS bigint[])) {further}
-    ORDER BY array_position(CAST(:cells AS bigint[]), r.cell_id), r.usage_id, r.revision LIMIT :most
+    FROM seen_records r WHERE r.cell_id = asked.cell_id {further}
+    ORDER BY r.usage_id, r.revision LIMIT :most) r
+    ORDER BY asked.at, r.record_id, r.revision LIMIT :most
 """
 _AFTER = """AND (r.cell_id <> :first OR (r.usage_id, r.revision) > (CAST(:usage_id AS uuid), :revision))"""
 _STRETCHED = """AND r.usage_id >= CAST(:usage_id AS uuid) AND r.usage_id <= CAST(:until AS uuid)"""

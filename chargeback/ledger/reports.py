@@ -23,7 +23,8 @@ Subject = Literal["team", "user"]
 
 _COLUMNS: dict[Subject, str] = {"team": "team_id", "user": "user_id"}
 
-# Pooled usage keeps the team it was pooled under; what is in no pool yet is attributed as of now.
+# Pooled usage keeps the team it was pooled under; what is in no pool yet, which only dirty days have, is attributed as
+# of now.
 _USED = """
     WITH used AS (
         SELECT h.team_id, h.user_id, c.agent_id, c.resource_type, c.sku, c.unit, c.usage_date, c.cost, c.quantity,
@@ -34,11 +35,12 @@ _USED = """
         SELECT a.team_id, a.user_id, a.agent_id, a.resource_type, a.sku, a.unit, a.usage_date, a.cost, a.quantity,
             a.record_count
         FROM attributed_cells a JOIN usage_sources s USING (source_id)
-        WHERE a.usage_date >= :start AND a.usage_date < :end AND s.role = 'allocate'
+        WHERE a.usage_date = ANY (ARRAY(SELECT usage_date FROM allocation_days WHERE is_dirty))
+          AND a.usage_date >= :start AND a.usage_date < :end AND s.role = 'allocate'
           AND NOT EXISTS (SELECT FROM pool_cells h WHERE h.cell_id = a.cell_id))
     SELECT {column} AS subject, grouping(resource_type, agent_id, usage_date, sku, unit) AS grouped,
-        resource_type, agent_id, usage_date, sku, unit, sum(cost) AS cost, sum(quantity) AS quantity,
-        sum(record_count) AS records
+        resource_type, agent_id, usage_date, sku, unit, trim_scale(sum(cost)) AS cost,
+        trim_scale(sum(quantity)) AS quantity, sum(record_count) AS records
     FROM used WHERE {column} IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR {column} = ANY (:ids))
     GROUP BY {column}, GROUPING SETS ((), (resource_type), (agent_id), (usage_date), (sku), (resource_type, unit))
     ORDER BY subject, grouped, resource_type COLLATE "C", agent_id COLLATE "C" NULLS LAST, usage_date,
@@ -171,4 +173,4 @@ def _report(
 
 
 def _usage(row: Any, key: str, unit: str = "") -> UsageRow:
-    return UsageRow(key, plain(row.cost), plain(row.quantity), int(row.records), unit)
+    return UsageRow(key, row.cost, row.quantity, int(row.records), unit)

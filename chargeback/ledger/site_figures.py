@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.ledger.budgets import standings
 from chargeback.ledger.invoices import plain
-from chargeback.ledger.reconcile import reconcile
+from chargeback.ledger.reconcile import reconciled_sources
 from chargeback.ledger.reports import Subject, reports
 from chargeback.ledger.unattributed import unattributed
 from chargeback.periods import Period
@@ -60,12 +60,17 @@ _MADE_OF = """
     GROUP BY 1, agent_id, rule_id, resource_type
     ORDER BY subject, agent_id COLLATE "C" NULLS LAST, rule_id COLLATE "C" NULLS LAST, resource_type COLLATE "C"
 """
+# A row per payer: a month of days as rows of their own takes most of the time that reading takes.
 _DAYS = f"""
-    SELECT a.{{column}} AS subject, a.usage_date, p.resource_type, sum(a.cost) AS cost
-    FROM cost_pools p JOIN allocations a USING (pool_id)
-    WHERE a.{{column}} IS NOT NULL AND {_COUNTS}
-    GROUP BY a.{{column}}, a.usage_date, p.resource_type
-    ORDER BY a.{{column}}, a.usage_date, p.resource_type COLLATE "C"
+    SELECT subject, array_agg(usage_date ORDER BY usage_date, resource_type COLLATE "C") AS days,
+        array_agg(resource_type ORDER BY usage_date, resource_type COLLATE "C") AS resource_types,
+        array_agg(cost ORDER BY usage_date, resource_type COLLATE "C") AS costs
+    FROM (
+        SELECT a.{{column}} AS subject, a.usage_date, p.resource_type, trim_scale(sum(a.cost)) AS cost
+        FROM cost_pools p JOIN allocations a USING (pool_id)
+        WHERE a.{{column}} IS NOT NULL AND {_COUNTS}
+        GROUP BY a.{{column}}, a.usage_date, p.resource_type) daily
+    GROUP BY subject
 """  # noqa: S608 - made of constants only
 _MONTHS = f"""
     SELECT {{subject}} AS subject, CAST(date_trunc('month', p.usage_date) AS date) AS month, sum(a.cost) AS cost
@@ -128,7 +133,7 @@ def payers(
             report,
             teams.get(report.subject_id),
             _whole(made_of[report.subject_id], report),
-            tuple(days[report.subject_id]),
+            days.get(report.subject_id, ()),
             tuple(months[report.subject_id]),
             {one: names.get(one, one) for share in report.allocations if (one := share.user_id)},
             budgets.get(report.subject_id),
@@ -189,12 +194,12 @@ def _whole(parts: Sequence[MadeOf], report: ReportView) -> tuple[MadeOf, ...]:
 
 def _days(
     connection: Connection, column: str, period: Period, ids: Sequence[str]
-) -> dict[str, list[DayCost]]:
-    found: dict[str, list[DayCost]] = defaultdict(list)
+) -> dict[str, tuple[DayCost, ...]]:
     asked = _asked(period, period.start, ids)
-    for row in connection.execute(text(_DAYS.format(column=column)), asked):
-        found[row.subject].append(DayCost(row.usage_date, row.resource_type, plain(row.cost)))
-    return found
+    return {
+        row.subject: tuple(map(DayCost, row.days, row.resource_types, row.costs))
+        for row in connection.execute(text(_DAYS.format(column=column)), asked)
+    }
 
 
 def _months(
@@ -248,7 +253,7 @@ def month(connection: Connection, period: Period) -> MonthFigures:
 
 def _checks(connection: Connection, period: Period) -> tuple[SourceCheck, ...]:
     found = []
-    for source in reconcile(connection, period).sources:
+    for source in reconciled_sources(connection, period):
         if source.role is not SourceRole.ALLOCATE:
             continue
         refused = money.exact_sum((source.quarantined.amount, source.waived.amount))

@@ -138,7 +138,8 @@ def test_a_shared_cost_is_followed_from_the_line_to_its_rule_and_records(
 
 
 @pytest.mark.parametrize(
-    ("viewport", "scheme"), [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")]
+    ("viewport", "scheme"),
+    [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")],
 )
 def test_every_kind_of_page_is_accessible_and_fits(
     told: Told, browser: Browser, viewport: dict[str, int], scheme: str

@@ -51,6 +51,7 @@ function draw(figure) {
   const labels = isFlat
     ? { tickmode: "array", tickvals: traces[0].y, ticktext: traces[0].meta }
     : { type: "category", nticks: isNarrow ? 6 : 16, tickangle: 0 };
+  const tickformat = amounts(table.rows);
   const days = !isFlat && table.rows.length > 12;
   if (days) Object.assign(labels, { tickmode: "array", ...everyFew(table.rows, isNarrow ? 7 : 3) });
   figure.classList.add("drawn");
@@ -63,9 +64,15 @@ function draw(figure) {
     legend: { orientation: "h", y: isFlat ? 1.02 : -0.14, yanchor: isFlat ? "bottom" : "top", x: 0, traceorder: "normal" },
     hovermode: isFlat ? "closest" : "x unified",
     hoverlabel: { bgcolor: value("--card"), bordercolor: value("--faint"), font: { color: value("--ink") } },
-    xaxis: isFlat ? { ...axis, tickformat: ",.3~s" } : { ...axis, ...labels },
-    yaxis: isFlat ? { ...axis, ...labels, gridcolor: "rgba(0,0,0,0)" } : { ...axis, tickformat: ",.3~s", rangemode: "tozero" },
+    xaxis: isFlat ? { ...axis, tickformat } : { ...axis, ...labels },
+    yaxis: isFlat ? { ...axis, ...labels, gridcolor: "rgba(0,0,0,0)" } : { ...axis, tickformat, rangemode: "tozero" },
   }, { displayModeBar: false, responsive: true });
+}
+
+// Thousands and millions are written short; less than that is written out, for nobody reads 0.6 from "600m".
+function amounts(rows) {
+  const largest = Math.max(...rows.map((row) => row.values.reduce((sum, one) => sum + Math.abs(one), 0)));
+  return largest >= 10000 ? ",.3~s" : largest >= 0.001 ? ",.6~f" : ",.2~g";
 }
 
 function everyFew(rows, step) {
