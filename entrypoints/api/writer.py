@@ -1,14 +1,13 @@
 """The one writer of a process: posts that arrive together are booked together.
 
-Owns the queue and its thread. A request waits until its post is committed; with 32 clients that is one
-commit for up to 32 posts. Where a batch fails as a whole, each post is tried alone and gets its own answer.
+Owns what waits, and the thread that writes it. A request waits until its post is committed; with 32 clients that is
+one commit for up to 32 posts. Where a batch fails as a whole, each post is tried alone and gets its own answer.
 """
 
 import asyncio
 import logging
 import queue
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -36,11 +35,20 @@ class _Waiting(NamedTuple):
 
 
 class Writer:
-    """Books posts in a thread of its own, for the event loop it was made in."""
+    """Books posts in a thread of its own, for the event loop it was made in.
+
+    Posts are gathered in the event loop, which hands a whole batch over: two threads that took turns for each post
+    would spend more on their turns than on the posts.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
+        self._waiting: list[_Waiting] = []
+        self._wanted = 1
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_free = asyncio.Event()
+        self._is_free.set()
+        self._batches: queue.SimpleQueue[Sequence[_Waiting] | None] = queue.SimpleQueue()
         self._source: Pushed | None = None
         self._months: set[tuple[int, int]] = set()
         self._appeared: set[Payer] = set()
@@ -49,58 +57,68 @@ class Writer:
 
     async def book(self, post: Posted) -> Booked:
         """What became of the post, once it is committed. Raises Refused, or Unavailable."""
-        answer: asyncio.Future[Booked] = self._loop.create_future()
-        try:
-            self._queue.put_nowait(_Waiting(post, answer))
-        except queue.Full:
+        if len(self._waiting) >= MOST_WAITING:
             raise Unavailable(
                 "too_busy", f"{MOST_WAITING} posts wait to be written; send this one again soon"
-            ) from None
+            )
+        answer: asyncio.Future[Booked] = self._loop.create_future()
+        self._waiting.append(_Waiting(post, answer))
+        self._gather()
         return await answer
 
     async def close(self) -> None:
         """Write what waits, then end the thread."""
-        await asyncio.to_thread(self._queue.put, None)
+        while self._waiting or not self._is_free.is_set():
+            self._hand_over()
+            await self._is_free.wait()
+        self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    def _run(self) -> None:
-        together, is_last = 1, False
-        while not is_last and (first := self._queue.get()) is not None:
-            waiting, is_last = self._gathered(first, together)
-            self._write(waiting)
-            together = len(waiting)
+    def _gather(self) -> None:
+        """Hand over what waits as soon as there are as many as wanted, or nobody came for a while.
 
-    def _gathered(self, first: _Waiting, together: int) -> tuple[list[_Waiting], bool]:
-        """`first` and what comes with it, and whether the writer is told to end.
-
-        Where the batch before had several posts (`together`), more are waited for; one who posts alone never waits.
+        Where the batch before had several posts, more are waited for; one who posts alone never waits.
         """
-        waiting, wanted = [first], together + together // 2
-        deadline = time.monotonic() + LINGER_SECONDS
-        while len(waiting) < MOST_AT_ONCE:
-            linger = deadline - time.monotonic() if len(waiting) < wanted else 0
-            try:
-                following = self._queue.get(linger > 0, max(linger, 0))
-            except queue.Empty:
-                break
-            if following is None:
-                return waiting, True
-            waiting.append(following)
-        return waiting, False
+        if not self._is_free.is_set():
+            return
+        if len(self._waiting) >= self._wanted:
+            self._hand_over()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(LINGER_SECONDS, self._hand_over)
 
-    def _write(self, waiting: Sequence[_Waiting]) -> None:
-        found: Sequence[Booked | Exception]
+    def _hand_over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and self._is_free.is_set():
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            self._is_free.clear()
+            self._batches.put(batch)
+
+    def _tell(self, answers: Sequence[tuple[_Waiting, Booked | Exception]]) -> None:
+        """Answer those of a batch, and go on with who came meanwhile."""
+        for waiting, found in answers:
+            if waiting.answer.done():
+                continue  # whoever asked went away
+            if isinstance(found, Exception):
+                waiting.answer.set_exception(found)
+            else:
+                waiting.answer.set_result(found)
+        self._wanted = len(answers) + len(answers) // 2
+        self._is_free.set()
+        if self._waiting:
+            self._gather()
+
+    def _run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            found = self._write([one.post for one in batch])
+            self._loop.call_soon_threadsafe(self._tell, list(zip(batch, found, strict=True)))
+
+    def _write(self, posts: Sequence[Posted]) -> Sequence[Booked | Exception]:
         try:
-            found = self.write([one.post for one in waiting], clock.now())
+            return self.write(posts, clock.now())
         except Exception as error:  # noqa: BLE001 - each post is answered what befell it
-            found = [error] if len(waiting) == 1 else [self._alone(one.post) for one in waiting]
-        self._loop.call_soon_threadsafe(_tell, list(zip(waiting, found, strict=True)))
-
-    def _alone(self, post: Posted) -> Booked | Exception:
-        try:
-            return self.write([post], clock.now())[0]
-        except Exception as error:  # noqa: BLE001 - as above
-            return error
+            return [error] if len(posts) == 1 else [self._write([one])[0] for one in posts]
 
     def write(self, posts: Sequence[Posted], now: datetime) -> Sequence[Booked | ChargebackError]:
         """Book the posts in one transaction."""
@@ -129,13 +147,3 @@ class Writer:
             with transaction() as connection:
                 usage.ensure_partitions(connection, months)
             self._months |= months
-
-
-def _tell(answers: Sequence[tuple[_Waiting, Booked | Exception]]) -> None:
-    for waiting, found in answers:
-        if waiting.answer.done():
-            continue  # whoever asked went away
-        if isinstance(found, Exception):
-            waiting.answer.set_exception(found)
-        else:
-            waiting.answer.set_result(found)
