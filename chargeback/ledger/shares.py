@@ -133,6 +133,14 @@ _IDS_OF_CELLS = text("""
     FROM seen_records WHERE cell_id = ANY (CAST(:cells AS bigint[])) GROUP BY cell_id ORDER BY cell_id
 """)
 
+# The planner takes the records of some cells for so many that it reads the table; of few cells they are found by
+# index in a tenth of the time, whatever else the ledger holds. For many, as of a whole company, it is right.
+_FEW_CELLS = 2_000
+_ONLY_BY_INDEX = text("""
+    SELECT set_config(name, :value, true)
+    FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS name
+""")
+
 
 def shares(
     connection: Connection, period: Period, payers: Payers, after: After, most: int, most_ids: int
@@ -170,11 +178,22 @@ def _usage_ids(connection: Connection, rows: Sequence[Any], most: int) -> dict[i
     for place, cell_id in connection.execute(_CELLS, values):
         places.setdefault(cell_id, []).append(place)
     ids: dict[int, list[str]] = {}
-    for cell_id, found in connection.execute(_IDS_OF_CELLS, {"cells": list(places)}):
+    for cell_id, found in _ids_of(connection, list(places)):
         for place in places[cell_id]:
             held = ids.setdefault(place, [])
             held += found[: most + 1 - len(held)]
     return ids
+
+
+def _ids_of(connection: Connection, cells: Sequence[int]) -> Sequence[Any]:
+    """Each cell and the ids of its records, in order."""
+    are_few = len(cells) <= _FEW_CELLS
+    if are_few:
+        connection.execute(_ONLY_BY_INDEX, {"value": "off"})
+    found = connection.execute(_IDS_OF_CELLS, {"cells": cells}).all()
+    if are_few:
+        connection.execute(_ONLY_BY_INDEX, {"value": "on"})
+    return found
 
 
 def _behind(connection: Connection, own: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

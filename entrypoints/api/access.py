@@ -116,9 +116,10 @@ class Needs:
         return caller
 
 
+RUN = Needs(Policy.RUN)
 Reader = Annotated[Caller, Depends(Needs(Policy.READ))]
 Reviewer = Annotated[Caller, Depends(Needs(Policy.REVIEW))]
-Runner = Annotated[Caller, Depends(Needs(Policy.RUN))]
+Runner = Annotated[Caller, Depends(RUN)]
 Governor = Annotated[Caller, Depends(Needs(Policy.GOVERN))]
 Anyone = Depends(Needs(Policy.OPEN))
 

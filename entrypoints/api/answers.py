@@ -49,14 +49,15 @@ def refusal(
 
 def handle_errors(app: FastAPI) -> None:
     """Have every error answered in the one form."""
-    app.add_exception_handler(ChargebackError, _ours)
+    app.add_exception_handler(ChargebackError, refused)
     app.add_exception_handler(Detailed, _detailed)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _bug)
 
 
-def _ours(request: Request, error: Exception) -> Response:
+def refused(request: Request, error: Exception) -> Response:
+    """What an error of ours is answered."""
     assert isinstance(error, ChargebackError), "the handler of our own errors"
     if type(error).http_status == 500:
         return _bug(request, error)

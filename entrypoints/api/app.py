@@ -20,6 +20,7 @@ from entrypoints.api import (
     usage_batches,
 )
 from entrypoints.api.answers import handle_errors
+from entrypoints.api.express import Express
 from entrypoints.api.guarding import Guarding
 from entrypoints.api.threads import bound_threads
 from entrypoints.api.wire import ROOT
@@ -54,6 +55,7 @@ def make_app() -> FastAPI:
     app.include_router(health.routes)
     app.include_router(page.routes)
     app.include_router(site_files.routes)
+    app.add_middleware(Express)
     app.add_middleware(Guarding)
     handle_errors(app)
     return app

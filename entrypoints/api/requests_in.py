@@ -117,11 +117,12 @@ async def json_body(request: Request) -> "Body":
         )
     written = await body_bytes(request)
     value = exact_json.loads(written)
-    return Body(value, idempotency_key(request), _digest(request, written))
+    key = idempotency_key(request)
+    return Body(value, key, b"" if key is None else _digest(request, written))
 
 
 class Body(NamedTuple):
-    """What a body says, the request's Idempotency-Key, and a digest of method, path and body."""
+    """What a body says, the request's Idempotency-Key, and with one a digest of method, path and body."""
 
     value: Any
     key: str | None

@@ -1,106 +1,46 @@
 """The one writer of a process: posts that arrive together are booked together.
 
-Owns the queue and its thread. A request waits until its post is committed; with 32 clients that is one
-commit for up to 32 posts. Where a batch fails as a whole, each post is tried alone and gets its own answer.
+Owns the booking of a batch. A request waits until its post is committed; with 32 clients that is one commit for up
+to 32 posts. Where a batch fails as a whole, each post is tried alone and gets its own answer.
 """
 
-import asyncio
-import logging
-import queue
-import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from chargeback import clock
-from chargeback.errors import ChargebackError, Unavailable
+from chargeback.errors import ChargebackError
 from chargeback.ledger import posting, usage
 from chargeback.ledger.database import transaction
 from chargeback.ledger.posting import Booked, Pushed
 from chargeback.payer import Payer
 from chargeback.posted_usage import Posted
+from entrypoints.api.gathering import Gathering
 
-log = logging.getLogger("chargeback.api.writer")
-
-MOST_AT_ONCE = 500
-MOST_WAITING = 10_000
 MOST_REMEMBERED = 100_000
-# While others post too, a commit that waits this long for theirs saves them one of their own.
-LINGER_SECONDS = 0.003
-
-
-class _Waiting(NamedTuple):
-    post: Posted
-    answer: "asyncio.Future[Booked]"
 
 
 class Writer:
-    """Books posts in a thread of its own, for the event loop it was made in."""
+    """Books posts, a batch at a time, in a thread beside the event loop."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
+        self._gathering: Gathering[Posted, Booked] = Gathering(self._write)
         self._source: Pushed | None = None
         self._months: set[tuple[int, int]] = set()
         self._appeared: set[Payer] = set()
-        self._thread = threading.Thread(target=self._run, name="usage-writer", daemon=True)
-        self._thread.start()
 
     async def book(self, post: Posted) -> Booked:
         """What became of the post, once it is committed. Raises Refused, or Unavailable."""
-        answer: asyncio.Future[Booked] = self._loop.create_future()
-        try:
-            self._queue.put_nowait(_Waiting(post, answer))
-        except queue.Full:
-            raise Unavailable(
-                "too_busy", f"{MOST_WAITING} posts wait to be written; send this one again soon"
-            ) from None
-        return await answer
+        return await self._gathering.ask(post)
 
     async def close(self) -> None:
-        """Write what waits, then end the thread."""
-        await asyncio.to_thread(self._queue.put, None)
-        await asyncio.to_thread(self._thread.join)
+        """Write what waits."""
+        await self._gathering.finish()
 
-    def _run(self) -> None:
-        together, is_last = 1, False
-        while not is_last and (first := self._queue.get()) is not None:
-            waiting, is_last = self._gathered(first, together)
-            self._write(waiting)
-            together = len(waiting)
-
-    def _gathered(self, first: _Waiting, together: int) -> tuple[list[_Waiting], bool]:
-        """`first` and what comes with it, and whether the writer is told to end.
-
-        Where the batch before had several posts (`together`), more are waited for; one who posts alone never waits.
-        """
-        waiting, wanted = [first], together + together // 2
-        deadline = time.monotonic() + LINGER_SECONDS
-        while len(waiting) < MOST_AT_ONCE:
-            linger = deadline - time.monotonic() if len(waiting) < wanted else 0
-            try:
-                following = self._queue.get(linger > 0, max(linger, 0))
-            except queue.Empty:
-                break
-            if following is None:
-                return waiting, True
-            waiting.append(following)
-        return waiting, False
-
-    def _write(self, waiting: Sequence[_Waiting]) -> None:
-        found: Sequence[Booked | Exception]
+    def _write(self, posts: Sequence[Posted]) -> Sequence[Booked | Exception]:
         try:
-            found = self.write([one.post for one in waiting], clock.now())
+            return self.write(posts, clock.now())
         except Exception as error:  # noqa: BLE001 - each post is answered what befell it
-            found = [error] if len(waiting) == 1 else [self._alone(one.post) for one in waiting]
-        self._loop.call_soon_threadsafe(_tell, list(zip(waiting, found, strict=True)))
-
-    def _alone(self, post: Posted) -> Booked | Exception:
-        try:
-            return self.write([post], clock.now())[0]
-        except Exception as error:  # noqa: BLE001 - as above
-            return error
+            return [error] if len(posts) == 1 else [self._write([one])[0] for one in posts]
 
     def write(self, posts: Sequence[Posted], now: datetime) -> Sequence[Booked | ChargebackError]:
         """Book the posts in one transaction."""
@@ -129,13 +69,3 @@ class Writer:
             with transaction() as connection:
                 usage.ensure_partitions(connection, months)
             self._months |= months
-
-
-def _tell(answers: Sequence[tuple[_Waiting, Booked | Exception]]) -> None:
-    for waiting, found in answers:
-        if waiting.answer.done():
-            continue  # whoever asked went away
-        if isinstance(found, Exception):
-            waiting.answer.set_exception(found)
-        else:
-            waiting.answer.set_result(found)
