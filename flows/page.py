@@ -61,7 +61,7 @@ class Page:
         for title, rows in self.tables:
             parts += [
                 f"## {inert(_counted(title, len(rows), MOST_ROWS_ON_PAGE))}",
-                _table(rows[:MOST_ROWS_ON_PAGE]),
+                table(rows[:MOST_ROWS_ON_PAGE]),
             ]
         return "\n\n".join(part for part in parts if part)
 
@@ -84,7 +84,8 @@ def _listed(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {inert(sentence)}" for sentence in sentences)
 
 
-def _table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
+    """Rows as a Markdown table; all have the names of the first."""
     names = list(rows[0])
     heads = [inert(name.replace("_", " ")) for name in names]
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(names)]
