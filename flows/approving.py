@@ -28,7 +28,10 @@ class Approval(RunInput):
     """What a person says about the drafts."""
 
     decision: Literal["approve", "reject"] = Field(
-        title="Decision", description="Approve: they are issued. Reject: they stay drafts."
+        title="Decision",
+        # Prefect's drop-down loses a mouse's click to its own search field in some browsers.
+        description="Approve: they are issued. Reject: they stay drafts. (If a click does not open the list, "
+        "press the space bar.)",
     )
     decided_by: str = Field(
         title="Your name", min_length=1, max_length=200, description="Kept with the decision."

@@ -248,8 +248,11 @@ def test_drafts_wait_for_a_person_who_approves_these_and_no_others(
     deployed: Deployed, round_: Round
 ) -> None:
     run = deployed.start("monthly-billing", MONTH, round_, **WANTS_APPROVAL)
-    asked = deployed.suspended(run)["description"]
-    assert f"drafts of {PERIOD}" in str(asked)
+    asked = str(deployed.suspended(run)["description"])
+    assert f"drafts of {PERIOD}" in asked
+    for number, total in rows(round_, "SELECT number, total FROM invoices"):
+        assert f"| {number} |" in asked
+        assert f"| {total:,.2f} USD |" in asked
     assert set(statuses(round_)) == {"draft"}
     assert rows(round_, "SELECT state FROM billing_runs") == [("waiting",)]
     answer = {"run_input": {"decision": "approve", "decided_by": "Ana", "note": "as budgeted"}}
@@ -261,6 +264,10 @@ def test_drafts_wait_for_a_person_who_approves_these_and_no_others(
         round_, "SELECT decision, decided_by, note, run_id::text FROM approvals"
     )
     assert (decision, by, note, run_id) == ("approved", "prefect:Ana", "as budgeted", run)
+    # The page shows the documents once: as they are now, not as the drafts they were when it asked.
+    page = deployed.page(run, "monthly-billing")
+    assert page.count("The documents of 2026-10.") == 1
+    assert "| draft |" not in page
     round_.assert_whole(round_.facts())
 
 
