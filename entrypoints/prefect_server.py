@@ -87,6 +87,8 @@ def server(home: Path, database_url: str, base: Mapping[str, str]) -> Child:
     own = {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # Beside Prefect's own code, which is its usual place, only who installed it may write.
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "prefect" / "ui"),
     }
     if secret := settings().prefect_auth_string:
         own["PREFECT_SERVER_API_AUTH_STRING"] = secret.get_secret_value()
