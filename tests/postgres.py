@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ SERVER_SETTINGS = {
     "autovacuum": "off",
     "listen_addresses": "",
 }
+END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+SESSIONS = "SELECT FROM pg_stat_activity WHERE datname = %s"
+POLL_SECONDS = 0.001
 # Postgres' own, where what is tested is that nothing is lost.
 DURABLE = SERVER_SETTINGS | {
     "fsync": "on",
@@ -92,15 +96,22 @@ class Server:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Delete `name`, ending whoever is still connected to it."""
+        """Delete `name`, ending whoever is still connected to it.
+
+        They are gone first: Postgres itself looks again only after 100 ms, five times what all else takes.
+        """
+        self._administer(END_SESSIONS, (name,))
+        while self._administer(SESSIONS, (name,)):
+            time.sleep(POLL_SECONDS)
         self._administer(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _administer(self, statement: str) -> None:
-        """Run what Postgres allows in no transaction, as its administrator."""
+    def _administer(self, statement: str, values: tuple[str, ...] = ()) -> int:
+        """Run what Postgres allows in no transaction, as its administrator; how many rows it answered."""
         if self._session is None:
             self._session = self.administrator()
         with self._session.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(statement, values or None)
+            return cursor.rowcount
 
     def administrator(self) -> driver_connection:
         """A session that may do everything, each statement a transaction of its own."""
