@@ -102,6 +102,8 @@ def keep(
     if first >= end:
         return None
     days = {"source": source_id, "first": first, "end": end}
+    # Syncs of one source that end together write what they heard one after the other.
+    connection.execute(text("SELECT FROM usage_sources WHERE source_id = :source FOR UPDATE"), days)
     connection.execute(
         text("""DELETE FROM source_totals
                 WHERE source_id = :source AND usage_date >= :first AND usage_date < :end"""),

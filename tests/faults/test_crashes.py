@@ -110,6 +110,15 @@ def test_a_step_that_loses_its_session_at_a_commit_says_so_and_is_made_whole(
 def test_every_step_that_dies_anywhere_is_made_whole(
     story: Story, name: str, record_property: Told
 ) -> None:
+    """Before each statement, before and after each COMMIT: what is after a statement is before the next one."""
+    try_each(story, name, before, striking(crash), "step ends", record_property)
+
+
+@pytest.mark.prove_all
+@pytest.mark.parametrize("name", BOOKINGS)
+def test_every_step_that_dies_before_and_after_anything_is_made_whole(
+    story: Story, name: str, record_property: Told
+) -> None:
     try_each(story, name, every, striking(crash), "step ends", record_property)
 
 
@@ -118,7 +127,7 @@ def test_every_step_that_dies_anywhere_is_made_whole(
 def test_every_step_killed_anywhere_is_made_whole(
     story: Story, dying: DyingProcess, name: str, record_property: Told
 ) -> None:
-    """Before each statement and COMMIT; after one is before the next, and after a COMMIT is tried above."""
+    """As one that ends: before everything."""
     try_each(story, name, before, dying.dies, "process killed", record_property)
 
 
