@@ -3,8 +3,9 @@
 Owns the question. Who decided what about which drafts is the ledger's.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
@@ -12,22 +13,35 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from chargeback.periods import Period
-from flows.documents import tell_sent
+from flows.documents import largest, tell_sent
+from flows.page import table
 from flows.recording import Record
 from tasks.bill_payers import approve_drafts, look_at_drafts, reject_drafts
 
 # Long enough for any holiday; the drafts can be decided on with `chargeback approve` all the same.
 WAIT_SECONDS = 60 * 86_400
+# More would push the form out of sight.
+SHOWN_DRAFTS = 5
 
 
 class Approval(RunInput):
     """What a person says about the drafts."""
 
     decision: Literal["approve", "reject"] = Field(
-        description="Approve: the drafts are issued. Reject: they stay drafts."
+        title="Decision",
+        # Prefect's drop-down loses a mouse's click to its own search field in some browsers.
+        description="Approve: they are issued. Reject: they stay drafts. (If a click does not open the list, "
+        "press the space bar.)",
     )
-    decided_by: str = Field(min_length=1, max_length=200, description="Your name, for the record.")
-    note: str = Field("", max_length=2000, description="Why; needed for a rejection.")
+    decided_by: str = Field(
+        title="Your name", min_length=1, max_length=200, description="Kept with the decision."
+    )
+    note: str = Field(
+        "",
+        title="Note",
+        max_length=2000,
+        description="Why; whoever mends rejected drafts reads it.",
+    )
 
 
 def approved(record: Record, period: Period, on: date) -> bool:
@@ -49,7 +63,7 @@ def approved(record: Record, period: Period, on: date) -> bool:
         return False
     record.say(f"{found['drafts']} drafts, {found['total']} in all, wait for approval")
     given = suspend_flow_run(
-        wait_for_input=Approval.with_initial_data(description=_question(period, found)),
+        wait_for_input=Approval.with_initial_data(description=_question(period, on, found)),
         timeout=WAIT_SECONDS,
         # Named by what is asked about, so that an answer is never taken for one about other drafts.
         key=f"approval-{found['hash'][:16]}",
@@ -81,9 +95,15 @@ def _rejected(record: Record, period: Period, by: str, note: str | None) -> bool
     return False
 
 
-def _question(period: Period, found: dict[str, str]) -> str:
+def _question(period: Period, on: date, found: Mapping[str, Any]) -> str:
+    rows = largest(period, found["numbers"], SHOWN_DRAFTS)
+    which = (
+        "These are all." if len(rows) == found["drafts"] else f"These are the {len(rows)} largest."
+    )
     return (
-        f"**{found['drafts']} drafts of {period.label}, {found['total']} in all.** Look at them: the run's artifacts "
-        f"list them with their PDFs, and so does `chargeback status {period.label}`. "
-        f"(Hash {found['hash'][:12]}; drafts that change before you answer are asked about anew.)"
+        f"**{found['drafts']} drafts of {period.label}, {found['total']} in all.** "
+        f"Approved, they are issued, dated {on}.\n\n{table(rows)}\n\n"
+        f"{which} The run's artifacts list every draft, and so does `chargeback status {period.label}`. "
+        f"You decide about exactly these (hash {found['hash'][:12]}): drafts that change before you answer are "
+        "asked about anew."
     )

@@ -15,9 +15,10 @@ def show_unattributed(record: Record, period: str) -> None:
     if not found["groups"]:
         return
     unit = found["currency"]
+    naming = f"naming {len(found['owners'])} owners clears {found['cleared']}: "
     record.say(
-        f"{found['cost']} of {found['whole']} {unit} of {period} has no owner; naming {len(found['owners'])} owners "
-        f"clears {found['cleared']}: see `chargeback unattributed {period}`"
+        f"{found['cost']} of {found['whole']} {unit} of {period} has no owner; "
+        f"{naming if found['owners'] else ''}see `chargeback unattributed {period}`"
     )
     record.show("unattributed", f"Cost of {period} that nobody owns, in {unit}.", found["groups"])
     record.show(

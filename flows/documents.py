@@ -41,6 +41,20 @@ def show_documents(record: Record, period: Period) -> None:
     )
 
 
+def largest(period: Period, numbers: Iterable[str], most: int) -> list[dict[str, Any]]:
+    """The largest of some documents of the period, as rows of a short table, each with a link to its PDF."""
+    asked = set(numbers)
+    rows, pdfs = patiently(lambda: _found(period))
+    wanted = sorted((row for row in rows if row.number in asked), key=lambda row: -row.total)
+    return [
+        {name: cell for name, cell in shown(row, row.number in pdfs).items() if name in SHORT}
+        for row in wanted[:most]
+    ]
+
+
+SHORT = ("number", "payer", "total", "PDF")
+
+
 def shown(row: InvoiceRow, has_pdf: bool) -> dict[str, Any]:
     """A document as a row of a table."""
     return {

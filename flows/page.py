@@ -33,13 +33,16 @@ class Page:
     title: str
     said: list[str] = field(default_factory=list)
     for_a_person: list[str] = field(default_factory=list)
-    tables: list[tuple[str, Sequence[Row]]] = field(default_factory=list)
+    tables: dict[str, tuple[str, Sequence[Row]]] = field(default_factory=dict)
 
     def add_table(self, key: str, title: str, rows: Sequence[Row]) -> None:
-        """Show a table on the page, and leave it as an artifact of its own; an empty one is not shown."""
+        """Show a table on the page, and leave it as an artifact of its own; an empty one is not shown.
+
+        A later table of the same key takes the place of the earlier: what it showed has changed since.
+        """
         if not rows:
             return
-        self.tables.append((title, rows))
+        self.tables[key] = (title, rows)
         shown = [
             {name.replace("_", " "): shown_cell(cell) for name, cell in row.items()} for row in rows
         ]
@@ -58,10 +61,10 @@ class Page:
         parts = [f"# {inert(self.title)}", _listed(self.said)]
         if self.for_a_person:
             parts += ["## Needs a person", _listed(self.for_a_person)]
-        for title, rows in self.tables:
+        for title, rows in self.tables.values():
             parts += [
                 f"## {inert(_counted(title, len(rows), MOST_ROWS_ON_PAGE))}",
-                _table(rows[:MOST_ROWS_ON_PAGE]),
+                table(rows[:MOST_ROWS_ON_PAGE]),
             ]
         return "\n\n".join(part for part in parts if part)
 
@@ -84,7 +87,8 @@ def _listed(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {inert(sentence)}" for sentence in sentences)
 
 
-def _table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
+    """Rows as a Markdown table; all have the names of the first."""
     names = list(rows[0])
     heads = [inert(name.replace("_", " ")) for name in names]
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(names)]

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from models import Base
+from models.tables import Base
 
 
 def migrate(connection: Connection) -> None:

@@ -16,7 +16,7 @@ from chargeback import money
 from chargeback.documents import archive_rows
 from chargeback.documents.file_store import FileStore
 from chargeback.errors import ChargebackError, Refused
-from chargeback.ledger import archive_copies, archives, publications, usage
+from chargeback.ledger import archive_copies, archived_rows, archives, publications, usage
 from chargeback.ledger.database import snapshot, transaction
 from chargeback.ledger.digest import month_digest
 from chargeback.ledger.publications import Publication
@@ -58,7 +58,9 @@ def archive_month(month: str, form: str, actor: str) -> dict[str, Any]:
         if kept_by or not summed:
             return {"month": month, "records": 0, "files": 0, "kept_by": kept_by}
         count, cost = archives.totals(summed)
-        files = _write_records(store, form, first, archives.rows(connection, first), count, show)
+        files = _write_records(
+            store, form, first, archived_rows.rows(connection, first), count, show
+        )
         copies = _write_copies(connection, store, form, first)
         digest = month_digest(connection, first)
     _read_back(store, form, files, count, cost)
@@ -75,14 +77,14 @@ def _write_records(
     store: FileStore,
     form: str,
     month: date,
-    rows: Iterator[archives.Values],
+    rows: Iterator[archived_rows.Values],
     count: int,
     show: Show,
 ) -> list[Publication]:
     files: list[Publication] = []
     for first in rows:
         part = chain([first], islice(rows, RECORDS_PER_FILE - 1))
-        data = archive_rows.written(form, list(archives.COLUMNS), part)
+        data = archive_rows.written(form, list(archived_rows.COLUMNS), part)
         place = len(files) + 1
         files.append(_put(store, form, month, f"usage-{place:04d}", f"usage {place}", data))
         show("records written", min(count, place * RECORDS_PER_FILE), count)
@@ -112,7 +114,7 @@ def _read_back(
     store: FileStore, form: str, files: list[Publication], count: int, cost: Decimal
 ) -> None:
     """Raises ArchiveDiffers unless the files hold as many records as there were, of the same cost."""
-    place, read, summed = list(archives.COLUMNS).index("cost"), 0, Decimal(0)
+    place, read, summed = list(archived_rows.COLUMNS).index("cost"), 0, Decimal(0)
     for file in files:
         for row in archive_rows.read(form, _bytes(store, file)):
             read += 1
@@ -159,8 +161,11 @@ def restore_month(month: str, actor: str) -> dict[str, Any]:
         for file in archive.files:
             rows = archive_rows.read(archive.form, _bytes(store, file))
             stage(
-                connection, "archived", ", ".join(f"{name} text" for name in archives.COLUMNS), rows
+                connection,
+                "archived",
+                ", ".join(f"{name} text" for name in archived_rows.COLUMNS),
+                rows,
             )
-            booked += archives.insert_from(connection, "archived")
+            booked += archived_rows.insert_from(connection, "archived")
         archives.restored(connection, archive, month_digest(connection, first), actor)
     return {"month": month, "records": booked, "files": len(archive.files)}

@@ -94,6 +94,7 @@ def look_at_drafts(period: str, run_id: str) -> dict[str, Any]:
         made = approvals.decision_of(connection, UUID(run_id), found.hash)
     return {
         "drafts": len(found.ids), "total": f"{found.total:,.2f} {found.currency}", "hash": found.hash,
+        "numbers": list(found.numbers),
         "decision": made.decision if made else None, "decided_by": made.decided_by if made else None,
         "note": made.note if made else None,
     }  # fmt: skip

@@ -1,37 +1,25 @@
 """Months of usage records that lie in files instead of partitions: which there are, and how a month gets there.
 
 Owns the horizon: usage up to its end is refused, because what was held of it is not here to compare with.
-What a file looks like is `documents.archive_rows`'s. Months are those of UTC, as the partitions are.
+What a record of it is as text is `archived_rows`'s, what a file looks like `documents.archive_rows`'s.
+Months are those of UTC, as the partitions are.
 """
 
 # ruff: noqa: S608 - queries are made of constants only
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects import postgresql
 
 from chargeback.errors import NotFound, Refused
 from chargeback.ledger import audit, closing
 from chargeback.ledger.publications import Publication
 from chargeback.periods import ONE_DAY, Period
-from models import UsageRecord
-
-ROWS_PER_FETCH = 20_000
-
-_INSTANT = """to_char(usage_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-
-# Every column of a record: its type, and its value as text that Postgres reads back as the same value.
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-_TYPES = {column.name: column.type.compile(_DIALECT) for column in UsageRecord.__table__.columns}
-COLUMNS = {name: _INSTANT if name == "usage_at" else f"{name}::text" for name in _TYPES}
-
-Values = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -95,34 +83,23 @@ def partition_months(connection: Connection) -> list[date]:
 def _has_records(connection: Connection, month: date) -> bool:
     return bool(
         connection.execute(
-            text(f"SELECT EXISTS (SELECT FROM {_IN_MONTH})"), {"month": month}
+            text(f"SELECT EXISTS (SELECT FROM {IN_MONTH})"), {"month": month}
         ).scalar()
     )
 
 
-_IN_MONTH = """usage_records WHERE usage_at >= CAST(:month AS date)::timestamp AT TIME ZONE 'UTC'
+# The records of a month, as a FROM clause that asks for `:month`.
+IN_MONTH = """usage_records WHERE usage_at >= CAST(:month AS date)::timestamp AT TIME ZONE 'UTC'
     AND usage_at < (CAST(:month AS date) + interval '1 month') AT TIME ZONE 'UTC'"""
 
 
 def what_keeps(connection: Connection, month: date) -> list[str]:
     """Why the month cannot be archived yet, in sentences: whatever of its days is not billed."""
     first, last = connection.execute(
-        text(f"SELECT min(usage_date), max(usage_date) FROM {_IN_MONTH}"),
+        text(f"SELECT min(usage_date), max(usage_date) FROM {IN_MONTH}"),
         {"month": month},
     ).one()
     return closing.what_is_open(connection, Period(first, last + ONE_DAY)) if first else []
-
-
-def rows(connection: Connection, month: date) -> Iterator[Values]:
-    """The month's records in the order of their ids, a bounded number of them in memory."""
-    columns = ", ".join(COLUMNS.values())
-    found = connection.execute(
-        text(f"SELECT {columns} FROM {_IN_MONTH} ORDER BY usage_id, revision, usage_at"),
-        {"month": month},
-        execution_options={"stream_results": True, "yield_per": ROWS_PER_FETCH},
-    )
-    for row in found:
-        yield tuple(row)
 
 
 def sums(connection: Connection, month: date) -> list[dict[str, Any]]:
@@ -130,7 +107,7 @@ def sums(connection: Connection, month: date) -> list[dict[str, Any]]:
     found = connection.execute(
         text(f"""SELECT batch_id, usage_date, source_id, sum(record_count) AS record_count, sum(quantity) AS quantity,
                     sum(cost) AS cost, sum(residual) AS residual, count(*) AS rows
-                FROM {_IN_MONTH} GROUP BY batch_id, usage_date, source_id"""),
+                FROM {IN_MONTH} GROUP BY batch_id, usage_date, source_id"""),
         {"month": month},
     )
     return [dict(row) for row in found.mappings()]
@@ -180,15 +157,6 @@ def keep(
     after = {"form": form, "records": count, "files": len(files), "digest": digest}
     _tell(connection, actor, "usage.archived", month, after)
     return count
-
-
-def insert_from(connection: Connection, staged: str) -> int:
-    """Book the records of a temporary table whose columns are text; how many."""
-    casts = ", ".join(f"{name}::{type_}" for name, type_ in _TYPES.items())
-    booked: int = connection.execute(
-        text(f"INSERT INTO usage_records ({', '.join(COLUMNS)}) SELECT {casts} FROM {staged}")
-    ).rowcount
-    return booked
 
 
 def restored(connection: Connection, archive: Archive, digest: str, actor: str) -> None:

@@ -1,4 +1,5 @@
-"""A person in Prefect's UI: fills the form of invoice-on-demand, sees the run complete, reads its page, retries it.
+"""A person in Prefect's UI: fills the form of invoice-on-demand, sees the run complete, reads its page, retries it;
+and approves a month's drafts in the form of the suspended run.
 
 Skipped, and says so, where there is no Chromium: CI installs the system's. The pictures lie in the test's folder.
 """
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import text
 
+from chargeback.ledger.database import snapshot
 from tests.browser import chromium, needs_chromium
 from tests.faults.findings import facts
+from tests.faults.killed_stack import Round
 from tests.flows.deployed import Deployed, wait_for
 
 PATIENCE_MS = 60_000
@@ -72,3 +76,28 @@ def test_a_person_invoices_a_team_from_the_form_and_retries_the_run(
     wait_for(lambda: deployed.run(run_id)["run_count"] == 2)
     assert deployed.ended(run_id)["type"] == "COMPLETED"
     assert facts(ledger) == before
+
+
+def test_a_person_approves_the_drafts_in_the_form(
+    deployed: Deployed, round_: Round, page: Page, tmp_path: Path
+) -> None:
+    month = {"period": "2026-10", "business_date": "2026-11-01"}
+    run = deployed.start("monthly-billing", month, round_, CHARGEBACK_REQUIRE_APPROVAL="true")
+    deployed.suspended(run)
+    page.goto(f"{deployed.killed.stack.prefect_ui_url}/runs/flow-run/{run}")
+    page.get_by_role("button", name="Resume").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_text("INV-20261101-0001").wait_for()
+    form.locator("button.p-select-button__control").press("Space")
+    page.locator(".p-select-option").filter(has_text="approve").click()
+    form.locator("textarea").nth(0).fill("Ana")
+    form.locator("textarea").nth(1).fill("as budgeted")
+    page.screenshot(path=tmp_path / "approval.png")
+    form.get_by_role("button", name="Submit").click()
+    wait_for(lambda: deployed.state(run).get("type") != "PAUSED")
+    assert deployed.ended(run)["type"] == "COMPLETED"
+    with snapshot(round_.url) as connection:
+        decided = connection.execute(text("SELECT decision, decided_by, note FROM approvals")).all()
+        assert [tuple(row) for row in decided] == [("approved", "prefect:Ana", "as budgeted")]
+        statuses = connection.execute(text("SELECT DISTINCT status FROM invoices")).scalars().all()
+    assert statuses == ["sent"]

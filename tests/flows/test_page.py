@@ -11,9 +11,8 @@ from flows.recording import title
 
 def test_a_page_says_what_was_done_what_needs_a_person_and_shows_tables() -> None:
     page = Page("invoice-run 2026-10", ["3 invoices issued"], ["the tracker is silent"])
-    page.tables.append(
-        ("The documents.", [{"number": "INV-1", "bill_to": None, "PDF": Link("PDF", "http://x/1")}])
-    )
+    row = {"number": "INV-1", "bill_to": None, "PDF": Link("PDF", "http://x/1")}
+    page.tables["invoices"] = ("The documents.", [row])
     assert page.markdown() == (
         "# invoice-run 2026-10\n\n- 3 invoices issued\n\n## Needs a person\n\n- the tracker is silent\n\n"
         "## The documents.\n\n| number | bill to | PDF |\n| --- | --- | --- |\n| INV-1 |  | [PDF](http://x/1) |"
@@ -22,7 +21,7 @@ def test_a_page_says_what_was_done_what_needs_a_person_and_shows_tables() -> Non
 
 def test_of_a_long_table_the_page_shows_the_first_rows_and_says_so() -> None:
     page = Page("x")
-    page.tables.append(("Rows.", [{"n": n} for n in range(60)]))
+    page.tables["rows"] = ("Rows.", [{"n": n} for n in range(60)])
     assert "## Rows. The first 50 of 60." in page.markdown()
     assert "| 49 |" in page.markdown()
     assert "| 50 |" not in page.markdown()

@@ -71,6 +71,13 @@ def test_every_parameter_of_every_form_says_what_it_is(deployed: Deployed) -> No
             assert parameter.get("description"), f"{one['entrypoint']} {name}"
 
 
+def test_a_run_is_started_without_a_process_that_prepares_it(deployed: Deployed) -> None:
+    """Such a process imports Prefect once more: two and a half seconds of every run."""
+    pool = deployed.ask("GET", "/work_pools/chargeback").json()
+    command = pool["base_job_template"]["variables"]["properties"]["command"]["default"]
+    assert command == "python -m prefect.engine"
+
+
 def test_fields_that_contradict_each_other_end_the_run_in_one_sentence(
     deployed: Deployed, round_: Round
 ) -> None:
@@ -248,8 +255,11 @@ def test_drafts_wait_for_a_person_who_approves_these_and_no_others(
     deployed: Deployed, round_: Round
 ) -> None:
     run = deployed.start("monthly-billing", MONTH, round_, **WANTS_APPROVAL)
-    asked = deployed.suspended(run)["description"]
-    assert f"drafts of {PERIOD}" in str(asked)
+    asked = str(deployed.suspended(run)["description"])
+    assert f"drafts of {PERIOD}" in asked
+    for number, total in rows(round_, "SELECT number, total FROM invoices"):
+        assert f"| {number} |" in asked
+        assert f"| {total:,.2f} USD |" in asked
     assert set(statuses(round_)) == {"draft"}
     assert rows(round_, "SELECT state FROM billing_runs") == [("waiting",)]
     answer = {"run_input": {"decision": "approve", "decided_by": "Ana", "note": "as budgeted"}}
@@ -261,6 +271,10 @@ def test_drafts_wait_for_a_person_who_approves_these_and_no_others(
         round_, "SELECT decision, decided_by, note, run_id::text FROM approvals"
     )
     assert (decision, by, note, run_id) == ("approved", "prefect:Ana", "as budgeted", run)
+    # The page shows the documents once: as they are now, not as the drafts they were when it asked.
+    page = deployed.page(run, "monthly-billing")
+    assert page.count("The documents of 2026-10.") == 1
+    assert "| draft |" not in page
     round_.assert_whole(round_.facts())
 
 

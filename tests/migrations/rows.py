@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from chargeback.errors import Refused
 from chargeback.identity import public_id
 from chargeback.ledger.database import translated
-from models import (
+from models.enums import InvoiceStatus as S
+from models.tables import (
     Base,
     Invoice,
     InvoiceLine,
@@ -26,7 +27,6 @@ from models import (
     UsageRecord,
     UsageSource,
 )
-from models.enums import InvoiceStatus as S
 from tests.conftest import Ledger
 
 ordinals = itertools.count(1)

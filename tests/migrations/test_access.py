@@ -8,7 +8,8 @@ from sqlalchemy import Connection, insert, text
 
 from chargeback.identity import public_id
 from chargeback.ledger.database import transaction
-from models import (
+from models.enums import InvoiceStatus as S
+from models.tables import (
     Allocation,
     Budget,
     BudgetAlert,
@@ -21,7 +22,6 @@ from models import (
     UsageNote,
     User,
 )
-from models.enums import InvoiceStatus as S
 from tests.conftest import Ledger
 from tests.migrations import rows
 from tests.migrations.rows import make, violates

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
-from models import Base
+from models.tables import Base
 from tests.conftest import Ledger
 from tests.postgres import Server
 

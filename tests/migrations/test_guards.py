@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from chargeback.identity import public_id
-from models import Membership, Ownership, Team, UsageQuarantine, User
+from models.tables import Membership, Ownership, Team, UsageQuarantine, User
 from tests.conftest import Ledger
 from tests.migrations import rows
 from tests.migrations.rows import make, owner_of, refused, violates

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from chargeback.invoice_status import TRANSITIONS
-from models import Invoice
 from models.enums import InvoiceStatus as S
+from models.tables import Invoice
 from tests.conftest import Ledger
 from tests.migrations import rows
 from tests.migrations.rows import owner_of, refused, violates

@@ -151,7 +151,7 @@ def missing_in_artifacts(names: list[str]) -> Iterator[str]:
     with snapshot() as connection:
         rows = invoices.rows(connection, OCTOBER)
     page = Page("invoice-run 2026-10", [f"team {name} was billed" for name in names], list(names))
-    page.tables.append(("The documents.", [shown(row, False) for row in rows]))
+    page.tables["invoices"] = ("The documents.", [shown(row, False) for row in rows])
     html = Html(MarkdownIt("commonmark", {"html": True}).enable("table").render(page.markdown()))
     yield from obeyed(html)
     yield from {tag for tag, _ in html.tags} - {

@@ -24,7 +24,7 @@ WRITE_CONDITIONS = {
 }  # fmt: skip
 LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/appearance.py": {"_PAYERS[kind][1]", "column", "ids", "payers", "table"},
-    "chargeback/ledger/archives.py": {"', '.join(COLUMNS)", "casts", "columns", "staged"},
+    "chargeback/ledger/archived_rows.py": {"', '.join(COLUMNS)", "casts", "columns", "staged"},
     "chargeback/ledger/claims.py": {
         "' UNION ALL '.join(parts)",
         "_BEARS[scope]",

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - queries are made of constants only
 
 from chargeback.ledger.invariants.invariant import Invariant, in_documents, shown
-from models.base import Base
+from models.tables import Base
 
 # `:minor_digits` gives how many decimals each currency has on paper.
 _DIGITS = "CAST(CAST(:minor_digits AS jsonb) ->> i.currency AS integer)"
