@@ -108,10 +108,7 @@ def worker(home: Path, base: Mapping[str, str]) -> Child:
     # What killed runs left there.
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    # The pool's command for runs says `python`, and that is this one on every machine.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    own = {"TMPDIR": str(temporary), "PATH": path}
-    return Child("worker", command, {**base, **own}, home, settings().root)
+    return Child("worker", command, {**base, "TMPDIR": str(temporary)}, home, settings().root)
 
 
 def refuse_taken_port(port: int, setting: str) -> None:

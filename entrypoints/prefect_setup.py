@@ -6,7 +6,6 @@ Rerun: what is there already stays; everything takes on what prefect.yaml, the f
 
 import runpy
 import sys
-from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -21,8 +20,6 @@ from entrypoints.automations import AUTOMATIONS, keep_automation
 from entrypoints.deploying import deployment_names
 from entrypoints.prefect_server import POOL
 from flows.forms import close_form
-
-RUN_COMMAND = "python -m prefect.engine"
 
 
 def main() -> None:
@@ -50,28 +47,22 @@ def _deploy() -> None:
 
 def make_pool(client: SyncPrefectClient) -> None:
     """The pool of processes, from the template inside Prefect: `work-pool create` fetches one online."""
-    wanted = {"base_job_template": _template(), "concurrency_limit": settings().pool_runs}
+    limit = settings().pool_runs
     try:
         held = client.read_work_pool(POOL)
     except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        pool = WorkPoolCreate(
+            name=POOL, type="process", base_job_template=template, concurrency_limit=limit
+        )
         try:
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process", **wanted))
+            client.create_work_pool(pool)
             return
         except ObjectAlreadyExists:
             # A worker made it at the same moment.
             held = client.read_work_pool(POOL)
-    if any(getattr(held, name) != value for name, value in wanted.items()):
-        client.update_work_pool(POOL, WorkPoolUpdate(**wanted))
-
-
-def _template() -> dict[str, Any]:
-    """How a worker starts a run: as the engine itself, which takes the pull steps too.
-
-    Without a command Prefect prepares each run in a process of its own first, which imports Prefect once more.
-    """
-    template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
-    template["variables"]["properties"]["command"]["default"] = RUN_COMMAND
-    return template
+    if held.concurrency_limit != limit:
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
 
 
 def _source_names() -> list[str]:

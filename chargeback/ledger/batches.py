@@ -34,11 +34,12 @@ _COLUMNS = {"usage_date": "date", "currency": "text", "exchange_rate": "numeric"
     for tally in _TALLIES
     for unit, kind in (("count", "bigint"), ("raw", "numeric"))
 }
+_NAMES = ", ".join(_COLUMNS)
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())
 _WRITE = text(f"""
-    INSERT INTO usage_manifests (batch_id, {", ".join(_COLUMNS)}, repriced, cost, residual)
+    INSERT INTO usage_manifests (batch_id, {_NAMES}, repriced, cost, residual)
     SELECT :batch_id, l.*, coalesce(b.repriced, 0), coalesce(b.cost, 0), coalesce(b.residual, 0)
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())})
-        AS l ({", ".join(_COLUMNS)})
+    FROM unnest({_ARRAYS}) AS l ({_NAMES})
     LEFT JOIN (
         SELECT usage_date, currency, exchange_rate, sum(repriced) AS repriced, sum(cost) AS cost,
             sum(residual) AS residual

@@ -5,6 +5,7 @@ Killed anywhere, what was committed stays, the cursor stays behind it, and the n
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -176,15 +177,18 @@ def _load(
     told: drift.Told,
 ) -> SyncCounts:
     heard, first_batch_id = _Heard(SyncCounts(order.name), told, say), None
-    for _, chunks in groupby(read_ahead(order), attrgetter("batch_no")):
-        first = next(chunks)
-        with transaction() as connection:
-            usage.ensure_partitions(connection, first.months)
-        with transaction() as connection:
-            parts = heard.each(chain([first], chunks))  # noqa: B031 - each chunk is taken once
-            batch = usage.load(connection, source_id, delivery, parts, cursor_at, first_batch_id)
-        first_batch_id = first_batch_id or batch.batch_id
-        heard.counts = heard.counts.plus(batch)
+    with closing(read_ahead(order)) as read:
+        for _, chunks in groupby(read, attrgetter("batch_no")):
+            first = next(chunks)
+            with transaction() as connection:
+                usage.ensure_partitions(connection, first.months)
+            with transaction() as connection:
+                parts = heard.each(chain([first], chunks))  # noqa: B031 - each chunk is taken once
+                batch = usage.load(
+                    connection, source_id, delivery, parts, cursor_at, first_batch_id
+                )
+            first_batch_id = first_batch_id or batch.batch_id
+            heard.counts = heard.counts.plus(batch)
     if not heard.is_last and cursor_at is not None:
         # Nothing came, or nothing came after a batch that was full.
         with transaction() as connection:

@@ -1,8 +1,8 @@
 """The short way of the one request that comes by the thousand: POST /usage.
 
 Owns the way only. Policy, reading, booking and answering are the route's own functions; what is passed by is the
-framework's search for the route and its reading of parameters, of which this request has none. That search and
-reading took twice as long as everything else that a post needs.
+framework's search for the route and its reading of parameters, of which this request has none: a good part of the
+event loop's time.
 """
 
 from fastapi import Request

@@ -15,8 +15,7 @@ Told = TypeVar("Told")
 
 MOST_AT_ONCE: Final = 500
 MOST_WAITING: Final = 10_000
-# While others come too, a turn that waits this long for them saves one of its own: of 32 clients who ask in a ring,
-# 12 and not 8 share a look at their tokens then, which is a third more posts in a second.
+# While others come too, a turn that waits this long for them saves turns of their own.
 LINGER_SECONDS: Final = 0.003
 
 

@@ -71,13 +71,6 @@ def test_every_parameter_of_every_form_says_what_it_is(deployed: Deployed) -> No
             assert parameter.get("description"), f"{one['entrypoint']} {name}"
 
 
-def test_a_run_is_started_without_a_process_that_prepares_it(deployed: Deployed) -> None:
-    """Such a process imports Prefect once more: two and a half seconds of every run."""
-    pool = deployed.ask("GET", "/work_pools/chargeback").json()
-    command = pool["base_job_template"]["variables"]["properties"]["command"]["default"]
-    assert command == "python -m prefect.engine"
-
-
 def test_fields_that_contradict_each_other_end_the_run_in_one_sentence(
     deployed: Deployed, round_: Round
 ) -> None:

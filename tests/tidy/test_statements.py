@@ -32,7 +32,7 @@ LOOKED_AT: dict[str, set[str]] = {
         "payer",
         "scope",
     },
-    "chargeback/ledger/classification.py": {"keys", "table"},
+    "chargeback/ledger/classification.py": {"_KEYS[k]", "found", "k", "table"},
     "chargeback/ledger/digest.py": {
         "f'{after} 00:00:00+00'",
         "f'{month} 00:00:00+00'",
@@ -45,7 +45,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/invariants/usage.py": {"table"},
     "chargeback/ledger/passing.py": {"table"},
     "chargeback/ledger/payers.py": {"key", "settings", "table"},
-    "chargeback/ledger/pools.py": {"condition", "taken"},
+    "chargeback/ledger/pools.py": {"condition", "taken", "taken_id"},
     "chargeback/ledger/record_pages.py": {"' '.join(conditions)"},
     "chargeback/ledger/reconcile.py": {"_IN_DAYS.replace('AND ', 'AND p.')"},
     "chargeback/ledger/reports.py": {"_COLUMNS[subject]", "column", "table"},
