@@ -1,6 +1,7 @@
 """Publish the report site of a period: a folder of pages, whole or not at all, and the list of the periods held."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -28,6 +29,8 @@ from tasks.steps import step
 Item = TypeVar("Item")
 # So many payers or documents are read at once: a few statements for some hundred pages, and bounded memory.
 CHUNK = 500
+# With one the reader would wait wherever pages take longer to draw than to read.
+AHEAD = 2
 SUBJECTS: tuple[Subject, ...] = ("team", "user")
 _UP = "../../../../"
 
@@ -86,15 +89,15 @@ class Site:
             yield site_names.invoice_page(number)
 
     def orders(self) -> Iterator[PageOrder]:
-        """What is to be drawn, read some hundred at a time: the next while those before are drawn."""
+        """What is to be drawn, read some hundred at a time: the next ones while those before are drawn."""
+        coming: deque[Future[list[PageOrder]]] = deque()
         with ThreadPoolExecutor(1) as reader:
-            coming: Future[list[PageOrder]] | None = None
             for read in self._reads():
-                before, coming = coming, reader.submit(read)
-                if before is not None:
-                    yield from before.result()
-            if coming is not None:
-                yield from coming.result()
+                coming.append(reader.submit(read))
+                if len(coming) > AHEAD:
+                    yield from coming.popleft().result()
+            while coming:
+                yield from coming.popleft().result()
 
     def _reads(self) -> Iterator[Callable[[], list[PageOrder]]]:
         yield lambda: [self._order(rule) for rule in self._rules]
