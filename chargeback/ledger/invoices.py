@@ -18,11 +18,11 @@ def views(
     invoice_ids: Sequence[int],
     *,
     with_annex: bool = True,
-    with_splits: bool | None = None,
+    with_splits: bool = False,
 ) -> list[InvoiceView]:
-    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what.
+    """These documents whole, in the order of their ids; `with_annex` False leaves out who used what, and splits.
 
-    How shared cost was split goes with the annex unless `with_splits` says otherwise.
+    `with_splits` brings how shared cost was split without the annex.
     """
     ids = {"ids": list(invoice_ids)}
     rows = connection.execute(
@@ -42,9 +42,7 @@ def views(
     ):
         lines[line.invoice_id].append(line_of(line))
     annexes = _annexes(connection, ids) if with_annex else {}
-    splits = (
-        _splits(connection, ids) if (with_annex if with_splits is None else with_splits) else {}
-    )
+    splits = _splits(connection, ids) if with_annex or with_splits else {}
     return [
         _view(
             row,

@@ -1,7 +1,8 @@
 """A step that dies at any point and is taken again: the same books as if nothing had happened.
 
-Every statement and every COMMIT of every booking is such a point. `make prove` tries all of them with each kind of
-fault; here those are tried that find most. Kills of real stacks at random moments are in test_kills.
+Every statement and every COMMIT of every booking is such a point. `make prove` tries all of them with most kinds
+of fault, `make prove-all` with each; here those are tried that find most.
+Kills of real stacks at random moments are in test_kills.
 """
 
 import csv

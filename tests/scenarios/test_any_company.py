@@ -78,7 +78,7 @@ def test_whatever_happens_the_books_say_what_is_so(
 @pytest.mark.prove
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(8))
-def test_whatever_happens_to_fifty_companies_the_books_say_what_is_so(
+def test_whatever_happens_to_forty_eight_companies_the_books_say_what_is_so(
     make_place: Callable[[], Place], record_property: Record, part: int
 ) -> None:
     live(make_place, record_property, 6, 30, is_drawn_anew=True)
