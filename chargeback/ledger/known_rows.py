@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, text
 
 from chargeback.errors import Unavailable
+from chargeback.ledger.snapshot_rows import scope_number
 from chargeback.ledger.snapshots import FACTS
 from chargeback.sources.contract import Scope
 
@@ -44,7 +45,7 @@ _STAGE = text(f"""
     SELECT n.scope_no, k.position, r.content_hash, r.residual, r.fingerprint, {FACTS}
     FROM known k
     JOIN (SELECT scope_id, content_hash, residual, fingerprint, {FACTS} {_OF_SCOPES}) r USING (fingerprint)
-    JOIN unnest(CAST(:scopes AS bigint[]), CAST(:numbers AS integer[])) n (scope_id, scope_no) USING (scope_id)
+    JOIN unnest(CAST(:scopes AS bigint[]), CAST(:numbers AS bigint[])) n (scope_id, scope_no) USING (scope_id)
 """)  # noqa: S608 - made of constants only
 
 
@@ -72,12 +73,8 @@ def stage_known(
     count: int = connection.execute(text("SELECT count(*) FROM known")).scalar_one()
     if not count:
         return dict(read)
-    numbers = {(scope.start, scope.account): number for number, scope in read.items()}
-    all_scopes = dict(read)
-    for scope in known.scopes.values():
-        number = numbers.setdefault((scope.start, scope.account), len(numbers) + 1)
-        all_scopes.setdefault(number, scope)
-    of_ids = [numbers[scope.start, scope.account] for scope in known.scopes.values()]
+    of_ids = [scope_number(scope) for scope in known.scopes.values()]
+    all_scopes = dict(zip(of_ids, known.scopes.values(), strict=True)) | dict(read)
     connection.execute(text("ANALYZE pg_temp.known"))
     connection.execute(text("SET LOCAL enable_nestloop = off"))
     staged = connection.execute(_STAGE, {**_reach(known.scopes), "numbers": of_ids}).rowcount

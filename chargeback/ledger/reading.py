@@ -2,28 +2,33 @@
 
 Owns where that is done: beside the loading in a thread, or for a large file in a process of its own,
 for two threads of one Python take turns, and the loading then waits for the reading at every step.
-The process is started anew and asks nothing of its parent but the order, like the one that draws.
+A large delivery of snapshots is read by two, for all of it is read before anything of it is booked.
+A process is started anew and asks nothing of its parent but the order, like the one that draws.
 """
 
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from chargeback.errors import ChargebackError, Unavailable
 from chargeback.ledger.chunks import CHUNK_RECORDS, Chunk, chunks
-from chargeback.ledger.snapshot_rows import SnapshotChunk, snapshot_chunks
-from chargeback.sources.contract import Readable, SnapshotSource, Window
+from chargeback.ledger.snapshot_rows import SnapshotChunk, rows_at_once, snapshot_chunks
+from chargeback.sources.contract import Readable, ReadInShares, SnapshotSource, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
 
+# Each keeps up to 150 MB; one more would be too much beside the 500 MB that a sync is promised to need.
+MOST_READERS = 2
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,7 +63,7 @@ def read_snapshot_ahead(order: Order) -> Generator[SnapshotChunk, None, None]:
 
 
 def _ahead(order: Order) -> Generator[Any, None, None]:
-    prepared = _from_process(order) if order.source.is_large else _prepared(order)
+    prepared = _from_processes(order) if order.source.is_large else _prepared(order)
     with closing(prepared), ThreadPoolExecutor(1, "reader") as reader:
         upcoming = reader.submit(next, prepared, None)
         while (chunk := upcoming.result()) is not None:
@@ -81,30 +86,68 @@ def _prepared(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
         yield chunk
 
 
-def _from_process(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
-    """The chunks that a child prepares; it ends when its order is read, or when nobody listens any more."""
+def _from_processes(order: Order) -> Generator[Chunk | SnapshotChunk, None, None]:
+    """The chunks that children prepare, in the order of the delivery, of which they make one block each in turn.
+
+    They end when their orders are read, or when nobody listens any more.
+    """
+    with ExitStack() as started:
+        orders = _shared(order)
+        children = [started.enter_context(_child()) for _ in orders]
+        for child, share in zip(children, orders, strict=True):
+            _ask(child, share)
+        readers = [_answers(child, order.name) for child in children]
+        for reader in cycle(readers):
+            if (chunk := next(reader, None)) is None:
+                break
+            yield chunk
+        # Where one has no more, none has; but each looks once more whether it read what still lies there.
+        assert not [chunk for reader in readers for chunk in reader], "readers disagree on the end"
+
+
+def _shared(order: Order) -> list[Order]:
+    """The order for each process that is to read some of it."""
+    if not isinstance(order.source, ReadInShares):
+        return [order]
+    readers = min(MOST_READERS, len(os.sched_getaffinity(0)))
+    shares = order.source.shares(readers, rows_at_once(order.batch_records))
+    return [replace(order, source=share) for share in shares]
+
+
+@contextmanager
+def _child() -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "chargeback.ledger.reading"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
     ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
         try:
-            with suppress(BrokenPipeError), child.stdin:
-                pickle.dump(order, child.stdin)
-            # Pickle reads only what this program wrote, from a pipe nobody else holds.
-            while (found := pickle.load(child.stdout)) is not None:  # noqa: S301
-                if isinstance(found, Exception):
-                    raise found
-                yield found
-        except (EOFError, pickle.UnpicklingError):
-            raise Unavailable(
-                "reader_died",
-                f"The process that read {order.name} ended with status {child.wait()} before it was done; "
-                "what it had read is booked: sync again.",
-            ) from None
+            yield child
         finally:
             child.kill()
+
+
+def _ask(child: "subprocess.Popen[bytes]", order: Order) -> None:
+    assert child.stdin is not None
+    with suppress(BrokenPipeError), child.stdin:
+        pickle.dump(order, child.stdin)
+
+
+def _answers(
+    child: "subprocess.Popen[bytes]", name: str
+) -> Generator[Chunk | SnapshotChunk, None, None]:
+    assert child.stdout is not None
+    try:
+        # Pickle reads only what this program wrote, from a pipe nobody else holds.
+        while (found := pickle.load(child.stdout)) is not None:  # noqa: S301
+            if isinstance(found, Exception):
+                raise found
+            yield found
+    except (EOFError, pickle.UnpicklingError):
+        raise Unavailable(
+            "reader_died",
+            f"The process that read {name} ended with status {child.wait()} before it was done; "
+            "what it had read is booked: sync again.",
+        ) from None
 
 
 def _serve() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from itertools import chain, islice
 
 from chargeback import money
@@ -21,7 +21,7 @@ from chargeback.sources.pricing import Pricing, converted
 
 # From usage_date to cost, the columns are the facts that decide money; with the scope they are what is hashed, and so
 # is what a row in another currency said itself.
-DELIVERED = """scope_no integer, position bigint, content_hash uuid, residual numeric, fingerprint bigint,
+DELIVERED = """scope_no bigint, position bigint, content_hash uuid, residual numeric, fingerprint bigint,
     usage_date date, charge_date date, usage_at timestamptz, team_id text, user_id text, agent_id text,
     account_id text, owner_tag text, resource_type text, sku text, unit text, quantity numeric, cost numeric,
     currency text, original_cost numeric, exchange_rate numeric"""
@@ -37,8 +37,7 @@ _OURS = "\\N\t\\N\t\\N"
 class SnapshotChunk:
     """A bounded part of a snapshot, ready to be staged: `rows`, and `known` ones, are in COPY's text format.
 
-    `scopes` are the numbers of the scopes first seen here, or seen with a later end; numbers hold for the
-    whole delivery.
+    `scopes` are the numbers of the scopes first seen here, or seen with a later end.
     """
 
     rows: bytes = b""
@@ -47,6 +46,28 @@ class SnapshotChunk:
     scopes: dict[int, Scope] = field(default_factory=dict)
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     months: set[tuple[int, int]] = field(default_factory=set)
+
+
+def rows_at_once(batch_records: int) -> int:
+    """How many rows a chunk has, but for the last one."""
+    return min(MOST_ROWS, batch_records)
+
+
+def scope_number(scope: Scope) -> int:
+    """The number of a scope in every delivery and process, by its start and account; never `NO_SCOPE`. 63 bits."""
+    name = f"{scope.start}\t{scope.account}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(name, digest_size=8).digest()) >> 1 or 1
+
+
+def is_news(scopes: dict[int, Scope], number: int, scope: Scope) -> bool:
+    """Keep the scope in `scopes` to its latest end; whether that says more than they did."""
+    known = scopes.get(number)
+    is_same = known is None or (known.start, known.account) == (scope.start, scope.account)
+    assert is_same, f"{known} and {scope} have one number"
+    if known is not None and known.end >= scope.end:
+        return False
+    scopes[number] = scope
+    return True
 
 
 def snapshot_chunks(
@@ -58,7 +79,7 @@ def snapshot_chunks(
     are converted, or refused where their month has no rate.
     """
     iterator, numbers, written = iter(rows), _Numbers(), _Written()
-    most = min(MOST_ROWS, batch_records)
+    most = rows_at_once(batch_records)
     while True:
         chunk = _prepare(islice(iterator, most), numbers, pricing, written)
         if not chunk.size:
@@ -68,11 +89,11 @@ def snapshot_chunks(
 
 
 class _Numbers:
-    """The numbers of the scopes of one delivery, from 1, and what the hashes of their rows begin with."""
+    """The numbers of the scopes of one delivery, and what the hashes of their rows begin with."""
 
     def __init__(self) -> None:
         self._known: dict[Scope, tuple[int, str]] = {}
-        self._held: dict[tuple[date, str], tuple[int, Scope]] = {}
+        self._held: dict[int, Scope] = {}
         self._news: dict[int, Scope] = {}
 
     def of(self, scope: Scope | None) -> tuple[int, str]:
@@ -87,10 +108,8 @@ class _Numbers:
         return news
 
     def _meet(self, scope: Scope) -> tuple[int, str]:
-        key = (scope.start, scope.account)
-        number, longest = self._held.get(key) or (len(self._held) + 1, scope)
-        if key not in self._held or scope.end > longest.end:
-            self._held[key] = (number, scope)
+        number = scope_number(scope)
+        if is_news(self._held, number, scope):
             self._news[number] = scope
         name = f"{scope.start}\t{escaped(scope.account)}\t"
         known = self._known[scope] = (number, name)

@@ -16,7 +16,7 @@ from chargeback.ledger import usage
 from chargeback.ledger.database import engine, ledger_url, transaction, translated
 from chargeback.ledger.known_rows import KnownRows, known_rows, stage_known
 from chargeback.ledger.reading import Order, read_snapshot_ahead
-from chargeback.ledger.snapshot_rows import DELIVERED, KNOWN, NO_SCOPE
+from chargeback.ledger.snapshot_rows import DELIVERED, KNOWN, NO_SCOPE, is_news
 from chargeback.ledger.snapshot_settling import (
     DECIDED_BY_ITSELF,
     DeliveredScope,
@@ -124,7 +124,8 @@ def _stage(connection: Connection, order: Order, known: KnownRows, delivery: str
         connection.execute(text(f"CREATE TEMPORARY TABLE known ({KNOWN})"))
     for chunk in read_snapshot_ahead(order):
         found.size += chunk.size
-        found.scopes |= chunk.scopes
+        for number, scope in chunk.scopes.items():
+            is_news(found.scopes, number, scope)
         found.months |= chunk.months
         found.refuse(chunk.refusals)
         with connection.begin():

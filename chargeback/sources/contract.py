@@ -173,6 +173,18 @@ class Source(Readable, Protocol):
 
 
 @runtime_checkable
+class ReadInShares(Protocol):
+    """A source whose delivery several processes can read at once."""
+
+    def shares(self, readers: int, rows: int) -> Sequence[Readable]:
+        """The delivery as it is now for each reader, who makes one block of `rows` rows in turn; together all of it.
+
+        Raises when read what reading it alone raises; Unavailable where it is not any more what it was.
+        """
+        ...
+
+
+@runtime_checkable
 class SnapshotSource(Protocol):
     """What a source of the contract `snapshots` has besides: its rows say which scope they belong to."""
 

@@ -25,15 +25,19 @@ _NO_TEXT = {
 }
 
 
+# What tells one state of a file from another.
+FileState = tuple[int, ...]
+
+
 @contextmanager
-def steady_file(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """The file, which must be the same when it has been read as it was before.
+def steady_file(path: Path, name: str, known: FileState | None = None) -> Iterator[IO[bytes]]:
+    """The file, which must be the same when it has been read as it was before: as it is `known` to have been.
 
     Raises NotFound when it is missing and Unavailable (`delivery_changed`) when it changed, also
     where that is why it could not be understood.
     """
     with _opened(path, name) as file:
-        before = _state(os.fstat(file.fileno()))
+        before = known or _state(os.fstat(file.fileno()))
         try:
             yield file
         except ChargebackError as fault:
@@ -54,6 +58,14 @@ def is_large_file(path: Path) -> bool:
         return False
 
 
+def state_of(path: Path) -> FileState | None:
+    """What tells the file from what it may become; None where it is not there to be read."""
+    try:
+        return _state(path.stat())
+    except (OSError, ValueError):
+        return None
+
+
 def _opened(path: Path, name: str) -> IO[bytes]:
     try:
         return path.open("rb")
@@ -68,18 +80,12 @@ def _opened(path: Path, name: str) -> IO[bytes]:
         ) from None
 
 
-def _state(found: os.stat_result) -> tuple[int, ...]:
+def _state(found: os.stat_result) -> FileState:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _refuse_changed(
-    path: Path, before: tuple[int, ...], name: str, cause: Exception | None
-) -> None:
-    try:
-        is_same = _state(path.stat()) == before
-    except OSError:
-        is_same = False
-    if not is_same:
+def _refuse_changed(path: Path, before: FileState, name: str, cause: Exception | None) -> None:
+    if state_of(path) != before:
         raise Unavailable(
             "delivery_changed", f"{name} changed while it was read; sync again."
         ) from cause

@@ -7,6 +7,7 @@ forms there are `focus_files`'s.
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from copy import copy
 from hashlib import blake2b
 from typing import ClassVar
 
@@ -24,8 +25,9 @@ from chargeback.sources.contract import (
 from chargeback.sources.csv_records import cell_reader
 from chargeback.sources.delivery import is_large_file, steady_file
 from chargeback.sources.focus_config import FocusConfig
-from chargeback.sources.focus_files import Table, parts_of, table_in
+from chargeback.sources.focus_files import Part, Table, parts_of, table_in
 from chargeback.sources.focus_rows import OPTIONAL, TIMES, FocusRows
+from chargeback.sources.shares import Share
 from chargeback.sources.source_config import SourceConfig
 
 # Counted up whenever a row of the same text comes to mean something else: then every row is read again.
@@ -48,6 +50,8 @@ class Focus:
         self.config = config
         self._path = world.root / config.path
         self._currency = world.currency
+        self._parts: list[Part] | None = None
+        self._share = Share()
 
     def plan(self, window: Window) -> Window:  # noqa: ARG002 - what is asked for makes no difference
         """A delivery is read whole: which of its scopes changed is not known before."""
@@ -57,6 +61,14 @@ class Focus:
     def is_large(self) -> bool:
         """Whether any part of it has many rows."""
         return self._path.is_dir() or is_large_file(self._path)
+
+    def shares(self, readers: int, rows: int) -> list["Focus"]:
+        """This source, the files as they are now, for each of `readers` that take turns at `rows` rows."""
+        parts = parts_of(self._path, self.config.path)
+        shares = [copy(self) for _ in range(readers)]
+        for number, share in enumerate(shares):
+            share._parts, share._share = parts, Share(number, readers, rows)
+        return shares
 
     def read(self, window: Window) -> Iterator[Usage | Refusal]:
         """The rows without their scopes."""
@@ -76,8 +88,12 @@ class Focus:
             column.casefold()
             for column in (*TIMES, *OPTIONAL, self.config.cost_metric, self.config.resource_type)
         }
-        for path, name in parts_of(self._path, self.config.path):
-            with steady_file(path, name) as file, table_in(file, name, wanted) as table:
+        turns = self._share.turns()
+        for path, name, state in self._parts or parts_of(self._path, self.config.path):
+            with (
+                steady_file(path, name, state) as file,
+                table_in(file, name, wanted, turns) as table,
+            ):
                 yield from self._rows(table, name, known)
 
     def _rows(self, table: Table, name: str, known: Sequence[int]) -> Iterator[Scoped | Known]:

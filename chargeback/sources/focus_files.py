@@ -9,17 +9,19 @@ import json
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import compress, groupby, islice
 from pathlib import Path
+from struct import pack
 from typing import IO, Any, NamedTuple, cast
 
 from chargeback.errors import Invalid, NotFound
 from chargeback.sources.csv_records import cell_reader, written_rows
-from chargeback.sources.delivery import as_text
+from chargeback.sources.delivery import FileState, as_text, state_of
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 PARQUET_ROWS = 10_000
-_BETWEEN = "\x1f"
+_BETWEEN = b"\x1f"
 
 
 # A row's place from 1 (the line of a CSV), its text as written, and its cells where they are read already.
@@ -33,10 +35,18 @@ class Table(NamedTuple):
     rows: Iterator[TableRow]
 
 
-def parts_of(path: Path, name: str) -> list[tuple[Path, str]]:
-    """The files of a delivery with what messages call them: the file itself, or a folder's tables by name."""
+class Part(NamedTuple):
+    """A file of a delivery, what messages call it, and what tells whether it is still the same."""
+
+    path: Path
+    name: str
+    state: FileState | None
+
+
+def parts_of(path: Path, name: str) -> list[Part]:
+    """The files of a delivery: the file itself, or a folder's tables by name."""
     if not path.is_dir():
-        return [(path, name)]
+        return [Part(path, name, state_of(path))]
     parts = sorted(
         part
         for part in path.rglob("*")
@@ -47,34 +57,37 @@ def parts_of(path: Path, name: str) -> list[tuple[Path, str]]:
             "delivery_missing",
             f"{name} holds no file ending in {', '.join(SUFFIXES)}; put the export there or correct `path`.",
         )
-    return [(part, f"{name}/{part.relative_to(path)}") for part in parts]
+    return [Part(part, f"{name}/{part.relative_to(path)}", state_of(part)) for part in parts]
 
 
 @contextmanager
-def table_in(file: IO[bytes], name: str, wanted: Collection[str]) -> Iterator[Table]:
-    """The table that the file holds; of Parquet only the columns in `wanted` (any case) are read.
+def table_in(
+    file: IO[bytes], name: str, wanted: Collection[str], turns: Iterator[bool]
+) -> Iterator[Table]:
+    """The table that the file holds, of its rows those whose turn it is.
 
+    Of Parquet only the columns in `wanted` (any case) are read.
     Raises Invalid for a file that is no table, is cut off or needs pyarrow where that is missing.
     """
     magic = file.read(4)
     file.seek(0)
     if magic == _PARQUET:
-        yield _parquet_table(file, name, wanted)
+        yield _parquet_table(file, name, wanted, turns)
     elif magic.startswith(_GZIP):
         with _unpacked(file, name) as unpacked:
-            yield from _csv_tables(unpacked, name)
+            yield from _csv_tables(unpacked, name, turns)
     else:
-        yield from _csv_tables(file, name)
+        yield from _csv_tables(file, name, turns)
 
 
-def _csv_tables(file: IO[bytes], name: str) -> Iterator[Table]:
+def _csv_tables(file: IO[bytes], name: str, turns: Iterator[bool]) -> Iterator[Table]:
     with as_text(file, name) as text:
         rows = written_rows(text, name)
         first = next(rows, None)
         if first is None:
             raise Invalid("delivery_empty", f"{name} is empty; export it again.")
         header = cell_reader(name)(first[1], first[0])
-        yield Table(header, ((line, written, None) for line, written in rows))
+        yield Table(header, ((line, written, None) for line, written in compress(rows, turns)))
 
 
 @contextmanager
@@ -88,7 +101,9 @@ def _unpacked(file: IO[bytes], name: str) -> Iterator[IO[bytes]]:
         ) from None
 
 
-def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table:
+def _parquet_table(
+    file: IO[bytes], name: str, wanted: Collection[str], turns: Iterator[bool]
+) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -102,28 +117,48 @@ def _parquet_table(file: IO[bytes], name: str, wanted: Collection[str]) -> Table
         # Rows are read as they are used: nothing ahead of them, and no threads that each keep memory.
         parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         header = [column for column in parquet.schema_arrow.names if column.casefold() in wanted]
-        return Table(header, _parquet_rows(parquet, header, name))
+        return Table(header, _parquet_rows(parquet, header, name, turns))
     except (pyarrow.ArrowException, OSError) as fault:
         raise _damaged(name, fault) from None
 
 
-def _parquet_rows(parquet: Any, header: list[str], name: str) -> Iterator[TableRow]:
+def _parquet_rows(
+    parquet: Any, header: list[str], name: str, turns: Iterator[bool]
+) -> Iterator[TableRow]:
     import pyarrow
-    import pyarrow.compute as compute
 
     position = 0
     try:
         for batch in parquet.iter_batches(PARQUET_ROWS, columns=header, use_threads=False):
-            columns = [_as_text(column) for column in batch.columns]
-            written = compute.binary_join_element_wise(
-                *columns, _BETWEEN, null_handling="replace", null_replacement=""
-            )
-            rows = zip(written.to_pylist(), *map(_texts, columns), strict=True)
-            for text, *cells in rows:
-                position += 1
-                yield position, text, cells
+            start = 0
+            for is_ours, run in groupby(islice(turns, batch.num_rows)):
+                size = sum(1 for _ in run)
+                if is_ours:
+                    yield from _rows_of(batch.slice(start, size), position + start + 1)
+                start += size
+            position += start
     except (pyarrow.ArrowException, OSError) as fault:
         raise _damaged(name, fault) from None
+
+
+def _rows_of(batch: Any, first: int) -> Iterator[TableRow]:
+    import pyarrow.compute as compute
+
+    columns = [_as_text(column) for column in batch.columns]
+    written = compute.binary_join_element_wise(
+        *columns, _between(), null_handling="replace", null_replacement=""
+    )
+    rows = zip(written.to_pylist(), *map(_texts, columns), strict=True)
+    for position, (text, *cells) in enumerate(rows, first):
+        yield position, text, cells
+
+
+def _between() -> Any:
+    """The separator as Arrow's own value: to make one of Python's text it would load pandas, and 50 MB with it."""
+    import pyarrow
+
+    ends, text = (pyarrow.py_buffer(part) for part in (pack("=2i", 0, len(_BETWEEN)), _BETWEEN))
+    return pyarrow.StringArray.from_buffers(1, ends, text)[0]
 
 
 def _as_text(column: Any) -> Any:
