@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from chargeback import money
 from chargeback.errors import Invalid
-from chargeback.ledger.staging import escaped
+from chargeback.ledger.copy_text import escaped
 from chargeback.periods import day_of
 from chargeback.sources.contract import Original, Refusal, Usage
 from chargeback.sources.kept_usage import refusal_of

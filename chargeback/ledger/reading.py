@@ -27,7 +27,7 @@ from chargeback.ledger.snapshot_rows import SnapshotChunk, rows_at_once, snapsho
 from chargeback.sources.contract import Readable, ReadInShares, SnapshotSource, Window
 from chargeback.sources.pricing import Pricing, Seen, priced
 
-# Each keeps up to 150 MB; one more would be too much beside the 500 MB that a sync is promised to need.
+# Each keeps 100 to 200 MB; a third would be too much beside the 500 MB that a sync is promised to need.
 MOST_READERS = 2
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b, sha256
-from itertools import chain, islice
+from io import BytesIO
+from itertools import islice
 
 from chargeback import money
 from chargeback.errors import Invalid
-from chargeback.ledger.staging import escaped
+from chargeback.ledger.copy_text import escaped
 from chargeback.remembered import Remembered
 from chargeback.sources.contract import Known, Original, Refusal, Scope, Scoped, Usage
 from chargeback.sources.pricing import Pricing, converted
@@ -29,7 +30,7 @@ DELIVERED = """scope_no bigint, position bigint, content_hash uuid, residual num
 KNOWN = "position bigint, fingerprint bigint"
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
-MOST_ROWS = 25_000
+MOST_ROWS = 10_000
 _OURS = "\\N\t\\N\t\\N"
 
 
@@ -123,9 +124,9 @@ class _Written:
         self.months: set[tuple[int, int]] = set()
         self.days = Remembered(self._days)
         self.names = Remembered(escaped)
-        self.costs = Remembered(_rounded)
+        self.costs = Remembered(_rounded, 10_000)
         # Apart from costs, for they repeat less.
-        self.quantities = Remembered(_rounded)
+        self.quantities = Remembered(_rounded, 10_000)
 
     def _days(self, when: tuple[datetime, date | None, date | None]) -> str:
         """The days a row is booked and charged on, its own where the source keeps a calendar, and its instant."""
@@ -179,10 +180,18 @@ def _prepare(
             f"{number}\t{row[0]}\t{content[:32]}\t{residual}\t{told}\t{facts}\t{said}\n"
         )
     chunk.size = sum(map(len, lines.values())) + len(known) + len(chunk.refusals)
-    chunk.rows = "".join(chain.from_iterable(lines.values())).encode()
+    chunk.rows = _joined(lines)
     chunk.known = "".join(known).encode()
     chunk.months = written.months
     return chunk
+
+
+def _joined(lines: dict[int, list[str]]) -> bytes:
+    """All lines as one text; they are let go on the way, so that they are not there twice."""
+    text = BytesIO()
+    for number in list(lines):
+        text.write("".join(lines.pop(number)).encode())
+    return text.getvalue()
 
 
 def _rounded(raw: Decimal) -> tuple[str, str]:

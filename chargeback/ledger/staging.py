@@ -3,22 +3,13 @@
 Tables under row-level security take no COPY, so rows are staged and then inserted by one statement.
 """
 
-import re
 from collections.abc import Iterable
 from io import BytesIO, StringIO
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-_SPECIAL = re.compile(r"[\\\t\n\r]")
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def escaped(value: str | None) -> str:
-    """`value` as one field of COPY's text format."""
-    if value is None:
-        return "\\N"
-    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
+from chargeback.ledger.copy_text import escaped
 
 
 def _field(value: Any) -> str:

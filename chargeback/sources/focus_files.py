@@ -20,7 +20,7 @@ from chargeback.sources.delivery import FileState, as_text, state_of
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-PARQUET_ROWS = 10_000
+PARQUET_ROWS = 2_000
 _BETWEEN = b"\x1f"
 
 
@@ -114,7 +114,8 @@ def _parquet_table(
             "or export CSV.",
         ) from None
     try:
-        # Rows are read as they are used: nothing ahead of them, and no threads that each keep memory.
+        # Rows are read as they are used: nothing ahead of them, no threads that each keep memory, and no pool either.
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())
         parquet = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         header = [column for column in parquet.schema_arrow.names if column.casefold() in wanted]
         return Table(header, _parquet_rows(parquet, header, name, turns))

@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -11,12 +12,14 @@ from chargeback.errors import Invalid, Unavailable
 from chargeback.ledger import chunks as chunking
 from chargeback.ledger import reading
 from chargeback.ledger.chunks import Chunk
-from chargeback.ledger.reading import Order, _prepared, read_ahead
+from chargeback.ledger.reading import Order, _prepared, read_ahead, read_snapshot_ahead
+from chargeback.ledger.snapshot_rows import is_news, scope_number
 from chargeback.sources import delivery, open_source
-from chargeback.sources.contract import Contract, Refusal, Role, Usage, Window
+from chargeback.sources.contract import Contract, Refusal, Role, Scope, Usage, Window
 from chargeback.sources.pricing import Pricing
 from chargeback.sources.source_config import SourceConfig
 
+SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "focus_sample_1000.csv"
 PRICING = Pricing("USD", "USD", ZoneInfo("UTC"))
 HEADER = (
     "Call ID,Timestamp,Provider,Model,Agent ID,Prompt Tokens,Completion Tokens,"
@@ -107,6 +110,50 @@ def test_a_reader_nobody_listens_to_is_gone(export: Path, in_a_process: None) ->
     child = reading_child()
     reading.close()
     assert not child.is_running()
+
+
+def snapshot_order(rows: int, known: tuple[int, ...] = ()) -> Order:
+    source = open_source("focus", {"path": str(SAMPLE)})
+    return Order("cloud", source, Window(None, None), ZoneInfo("UTC"), rows, PRICING, known)
+
+
+def test_two_processes_stage_a_snapshot_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def staged() -> tuple[list[tuple[object, ...]], dict[int, Scope]]:
+        chunks = list(read_snapshot_ahead(snapshot_order(150)))
+        scopes: dict[int, Scope] = {}
+        for chunk in chunks:
+            scopes |= chunk.scopes
+        return [(one.size, one.rows, one.known, one.refusals) for one in chunks], scopes
+
+    alone = staged()
+    monkeypatch.setattr(delivery, "LARGE_BYTES", 0)
+    assert staged() == alone
+    assert [size for size, *_ in alone[0]] == [150] * 6 + [100]
+
+
+def test_nothing_of_a_snapshot_is_whole_where_one_of_its_readers_was_killed(
+    in_a_process: None,
+) -> None:
+    reading = read_snapshot_ahead(snapshot_order(10))
+    next(reading)
+    children = psutil.Process().children()
+    children[-1].send_signal(signal.SIGKILL)
+    with pytest.raises(Unavailable, match="The process that read cloud ended with status -9"):
+        list(reading)
+    assert not [child for child in children if child.is_running()]
+
+
+def test_a_scope_is_one_in_every_process_and_ends_when_its_latest_row_says() -> None:
+    short, long = Scope(date(2026, 10, 1), date(2026, 10, 20), "a"), date(2026, 11, 1)
+    number, scopes = scope_number(short), dict[int, Scope]()
+    assert number == scope_number(short._replace(end=long)) == 3140505506446566345
+    assert number != scope_number(short._replace(account="b"))
+    assert is_news(scopes, number, short)
+    assert is_news(scopes, number, short._replace(end=long))
+    assert not is_news(scopes, number, short)
+    assert scopes == {number: short._replace(end=long)}
+    with pytest.raises(AssertionError, match="have one number"):
+        is_news(scopes, number, short._replace(account="b"))
 
 
 class Faulty:

@@ -4,6 +4,7 @@ import gzip
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from chargeback.errors import Invalid, NotFound
+from chargeback.errors import Invalid, NotFound, Unavailable
 from chargeback.sources import open_source
 from chargeback.sources.contract import Refusal, Scoped, Usage, Window
 from chargeback.sources.focus import Focus
@@ -214,6 +215,36 @@ def test_the_parts_of_a_folder_are_one_delivery(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     key = str
     assert sorted(facts(read(tmp_path)), key=key) == sorted(facts(read(SAMPLE)), key=key)
+
+
+@pytest.mark.parametrize(("readers", "rows"), [(1, 7), (2, 70), (3, 400), (4, 5_000)])
+def test_readers_that_take_turns_read_together_what_one_reads(
+    tmp_path: Path, readers: int, rows: int
+) -> None:
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "1.csv").write_text("".join(lines[:412]), encoding="utf-8")
+    (tmp_path / "2.csv.gz").write_bytes(gzip.compress("".join([lines[0], *lines[412:]]).encode()))
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(SAMPLE), tmp_path / "3.parquet")
+    source = open_source("focus", {"path": str(tmp_path)})
+    assert isinstance(source, Focus)
+    whole = list(source.read_scopes(ALWAYS))
+    shares = [share.read_scopes(ALWAYS) for share in source.shares(readers, rows)]
+    turns = [list(islice(shares[turn % readers], rows)) for turn in range(2_000 // rows + readers)]
+    assert len(whole) == 2_000
+    assert [found for block in turns for found in block] == whole
+    assert not [found for share in shares for found in share]
+
+
+def test_every_reader_refuses_a_delivery_that_is_not_what_was_shared_out(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_bytes(SAMPLE.read_bytes())
+    source = open_source("focus", {"path": str(file)})
+    assert isinstance(source, Focus)
+    shares = source.shares(2, 100)
+    assert len(list(shares[0].read_scopes(ALWAYS))) == 500
+    file.write_bytes(SAMPLE.read_bytes() + SAMPLE.read_bytes().splitlines(keepends=True)[1])
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        list(shares[1].read_scopes(ALWAYS))
 
 
 def test_a_folder_without_a_table_and_a_missing_file_are_named(tmp_path: Path) -> None:
