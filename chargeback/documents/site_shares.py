@@ -112,8 +112,7 @@ def _documents(connection: Connection, ids: Sequence[int]) -> list[InvoiceFigure
 
 def begun(connection: Connection, period: Period, spool: Spool) -> tuple[Site, Pages]:
     """The site of the period as this connection sees the ledger, and its pages."""
-    teams = site_figures.payer_ids(connection, "team", period)
-    users = site_figures.payer_ids(connection, "user", period)
+    teams, users = site_figures.payer_ids(connection, period)
     rules = rule_figures.rule_figures(connection, period)
     numbers = invoices.published_numbers(connection, period)
     there = frozenset([

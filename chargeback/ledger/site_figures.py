@@ -86,6 +86,13 @@ _SOURCES = f"""
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN usage_sources s USING (source_id)
     WHERE {_COUNTS} GROUP BY s.name ORDER BY s.name COLLATE "C"
 """.format(whose="true")  # noqa: S608 - made of constants only
+_PAYERS = text("""
+    SELECT team_id, user_id FROM allocations WHERE usage_date >= :start AND usage_date < :end
+    UNION SELECT h.team_id, h.user_id FROM usage_cells c JOIN pool_cells h USING (cell_id)
+    WHERE c.usage_date >= :start AND c.usage_date < :end
+    UNION SELECT team_id, user_id FROM invoices WHERE period_start < :end AND period_end > :start
+      AND (status <> 'cancelled' OR content_hash IS NOT NULL)
+""")
 _LAST_DAY = text("SELECT max(usage_date) FROM cost_pools WHERE retired_at IS NULL AND usage_date < :end")  # fmt: skip
 _TEAMS_OF_USERS = """
     SELECT user_id, CASE WHEN min(coalesce(team_id, '')) = max(coalesce(team_id, '')) THEN min(team_id) END AS team_id
@@ -101,18 +108,12 @@ _TEAMS_OF_USERS = """
 """
 
 
-def payer_ids(connection: Connection, subject: Subject, period: Period) -> list[str]:
-    """The teams or users that used, bear or were billed anything of the period, by id."""
-    column = {"team": "team_id", "user": "user_id"}[subject]
-    rows = connection.execute(
-        text(f"""SELECT {column} FROM allocations WHERE usage_date >= :start AND usage_date < :end
-                 UNION SELECT h.{column} FROM usage_cells c JOIN pool_cells h USING (cell_id)
-                 WHERE c.usage_date >= :start AND c.usage_date < :end
-                 UNION SELECT {column} FROM invoices WHERE period_start < :end AND period_end > :start
-                   AND (status <> 'cancelled' OR content_hash IS NOT NULL)"""),  # noqa: S608
-        {"start": period.start, "end": period.end},
-    )
-    return sorted(found for found in rows.scalars() if found is not None)
+def payer_ids(connection: Connection, period: Period) -> tuple[list[str], list[str]]:
+    """The teams and the users that used, bear or were billed anything of the period, by id."""
+    found = connection.execute(_PAYERS, {"start": period.start, "end": period.end}).all()
+    teams = {team_id for team_id, _ in found if team_id is not None}
+    users = {user_id for _, user_id in found if user_id is not None}
+    return sorted(teams), sorted(users)
 
 
 def payers(
