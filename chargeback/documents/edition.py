@@ -56,11 +56,15 @@ class Spool(NamedTuple):
     def write(self, files: Sequence[Drawn]) -> list[Piece]:
         """Have the files on the disk; what lies there of the same name is replaced."""
         paths = [self.path / file.name for file in files]
+        with self.store.explained(self.folder):
+            for folder in {path.parent for path in paths}:
+                folder.mkdir(mode=0o700, exist_ok=True)
         for path, file in zip(paths, files, strict=True):
-            with self.store.explained(f"{self.folder}/{file.name}"):
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                with open(path, "wb", opener=_privately) as new:
-                    new.write(file.data)
+            with (
+                self.store.explained(f"{self.folder}/{file.name}"),
+                open(path, "wb", opener=_privately) as new,
+            ):
+                new.write(file.data)
         # Many at once: a disk that is asked for several writes them in one go.
         with (
             self.store.explained(self.folder),
