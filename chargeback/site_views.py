@@ -107,7 +107,10 @@ class PayerFigures:
 
 @dataclass(frozen=True)
 class MonthFigures:
-    """The overview's own figures: everything of the period, whoever bears it."""
+    """The overview's own figures: everything of the period, whoever bears it.
+
+    Only `made_of` and `months` are of what no team bears; what teams bear is theirs to tell.
+    """
 
     period: Period
     currency: str

@@ -1,25 +1,21 @@
 """Draw invoices and put them into the file store; how they get their places is `publishing`'s."""
 
-import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
-from chargeback.documents.edition import SYNCS_AT_ONCE
+from chargeback.documents import drawing_process
 from chargeback.documents.file_store import FileStore
-from chargeback.documents.invoice_pdf import draw_many
+from chargeback.documents.invoice_files import InvoiceFiles
 from chargeback.documents.letterhead import Letterhead
-from chargeback.documents.publishing import folder_of, put
 from chargeback.ledger import invoices, publications
 from chargeback.ledger.database import snapshot, transaction
-from chargeback.ledger.publications import Publication
 from chargeback.periods import Period
 from chargeback.settings import settings
-from chargeback.views import InvoiceView
 from tasks.progress import progress
 from tasks.steps import step
 
-CHUNK = 1000
+# So many are read, drawn and put by one process at once: a few statements for them all, and bounded memory.
+TOGETHER = 250
 
 
 @step("publish invoices of {period}")
@@ -31,19 +27,20 @@ def publish_invoices(
     Rerun: the same files, nothing new.
     """
     asked = Period.parse(period)
-    store, letterhead = FileStore(settings().files), Letterhead.from_settings(settings())
+    files = InvoiceFiles(FileStore(settings().files), Letterhead.from_settings(settings()))
     published = new = 0
     with snapshot() as connection:
         ids = invoices.published_ids(connection, asked, number, last or number)
-    with progress("documents") as show:
-        for chunk in _chunks(ids):
-            with snapshot() as connection:
-                views = invoices.views(connection, chunk)
-            pdfs = draw_many(((view, letterhead) for view in views), _processes())
-            files = _put_all(store, zip(views, pdfs, strict=True))
+    processes = drawing_process.worth(len(ids), settings().document_processes)
+    shares = drawing_process.cut(ids, TOGETHER, processes)
+    with (
+        progress("documents") as show,
+        closing(drawing_process.draw_many(shares, processes, files)) as parts,
+    ):
+        for part in parts:
             with transaction() as connection:
-                new += publications.keep(connection, files)
-            published += len(files)
+                new += publications.keep(connection, part)
+            published += len(part)
             show("documents drawn", published, len(ids))
     return {"published": published, "new": new}
 
@@ -56,23 +53,3 @@ def cut_documents(period: str) -> dict[str, Any]:
         numbers = invoices.published_numbers(connection, asked)
     parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
     return {"documents": len(numbers), "parts": [[part[0], part[-1]] for part in parts]}
-
-
-def _put_all(store: FileStore, drawn: Iterable[tuple[InvoiceView, bytes]]) -> list[Publication]:
-    """Put each PDF on the disk while the next ones are drawn; many at once, which a disk writes in one go."""
-    with ThreadPoolExecutor(SYNCS_AT_ONCE, "put") as writers:
-        files = [
-            writers.submit(put, store, "invoice", view.number, folder_of("invoices", view.period),
-                           (view.number, view.bill_to.name), "pdf", pdf)
-            for view, pdf in drawn
-        ]  # fmt: skip
-    return [file.result() for file in files]
-
-
-def _chunks(ids: list[int]) -> Iterator[list[int]]:
-    # Some hundred invoices are drawn by processes in one go; ten thousand need not be in memory at once.
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
-
-
-def _processes() -> int:
-    return settings().document_processes or os.cpu_count() or 1

@@ -1,60 +1,68 @@
-"""Processes that draw documents for another one: orders come in on their input, files go out.
+"""Processes that draw documents beside this one: orders come in on their input, what was drawn goes out.
 
 Owns both ends of that pipe, and how orders are shared out. A child is started anew and not forked, for a fork of a
 process with threads (Prefect has some) can hang; and not by `multiprocessing`, which first runs the parent's main
 module again, Prefect and all.
 """
 
+import os
 import pickle
 import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-# What is drawn is the business of the module that draws: whatever can be sent through a pipe.
-DrawAll = Callable[[list[Any]], list[Any]]
+# What an order is and what is made of it is the business of who draws; neither is None.
+Draw = Callable[[Any], Any]
+Item = TypeVar("Item")
 
 # Starting a process costs as much as drawing some hundred documents.
 WORTH_PROCESSES = 300
-_CHUNK = 20
-_CHUNKS_IN_MEMORY = 60
-_CHUNKS_PER_PROCESS = 2
+# Fewer read together cost more to read than there is to win.
+LEAST_TOGETHER = 50
+_WAITING_PER_PROCESS = 4
 _ROOT = Path(__file__).resolve().parents[2]
 # Pickle reads only what this program wrote, from a pipe nobody else holds.
 _FAILURES = (OSError, EOFError, pickle.UnpicklingError)
 
 
 class DrawingProcess:
-    """One child that draws as `module` does; where it dies, its parent draws in its place."""
+    """One child that draws as `there` does; where it fails or dies, its parent draws in its place."""
 
-    def __init__(self, module: str, instead: DrawAll) -> None:
-        self._instead = instead
+    def __init__(self, there: Draw, instead: Draw) -> None:
+        self._there, self._instead = there, instead
+        self._is_told = False
         self._child = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", "chargeback.documents.drawing_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_ROOT,
         )
 
-    def draw_all(self, orders: list[Any]) -> list[Any]:
-        """The documents of `orders`, in their order."""
-        assert self._child.stdin is not None
+    def __call__(self, order: Any) -> Any:
+        """What is drawn of the order."""
         assert self._child.stdout is not None
-        try:
-            pickle.dump(orders, self._child.stdin, pickle.HIGHEST_PROTOCOL)
-            self._child.stdin.flush()
-            drawn: list[Any] = pickle.load(self._child.stdout)  # noqa: S301
-        except _FAILURES:
-            return self._instead(orders)
-        return drawn
+        drawn = None
+        with suppress(*_FAILURES):
+            if not self._is_told:
+                self._is_told = True
+                self._send(self._there)
+            self._send(order)
+            drawn = pickle.load(self._child.stdout)  # noqa: S301
+        return self._instead(order) if drawn is None else drawn
+
+    def _send(self, what: Any) -> None:
+        assert self._child.stdin is not None
+        pickle.dump(what, self._child.stdin, pickle.HIGHEST_PROTOCOL)
+        self._child.stdin.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -72,66 +80,86 @@ class DrawingProcess:
         self._child.wait()
 
 
-def serve(draw_all: DrawAll) -> None:
-    """Be the child: draw what comes in until the parent closes the pipe."""
+def serve() -> None:
+    """Be the child: draw what comes in until the parent closes the pipe. None is what could not be drawn here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer.
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
     with suppress(EOFError, BrokenPipeError):
+        draw: Draw = pickle.load(incoming)  # noqa: S301
         while True:
-            drawn = draw_all(pickle.load(incoming))  # noqa: S301
+            order, drawn = pickle.load(incoming), None  # noqa: S301
+            with suppress(Exception):  # The parent meets the same error, and says it.
+                drawn = draw(order)
             pickle.dump(drawn, outgoing, pickle.HIGHEST_PROTOCOL)
             outgoing.flush()
 
 
-def draw_many(
-    orders: Iterable[Any], processes: int, module: str, draw_all: DrawAll
-) -> Iterator[Any]:
-    """What is drawn of `orders`, in their order; a large number is drawn by `processes` at once.
+def worth(documents: int, processes: int = 0) -> int:
+    """By how many processes so many documents are drawn: one where they are few, else as many as asked or cores."""
+    return 1 if documents < WORTH_PROCESSES else processes or os.cpu_count() or 1
 
-    This process is one of them; the others run `module`, which serves `draw_all`. A bounded number of documents waits
-    in memory, however long `orders`.
+
+def cut(whole: Sequence[Item], most: int, processes: int = 1) -> Iterator[Sequence[Item]]:
+    """Parts of at most `most`; for several processes the last ones are smaller, so that none waits long for another."""
+    at = 0
+    while at < len(whole):
+        rest = len(whole) - at
+        size = rest if processes < 2 else max(LEAST_TOGETHER, rest // (2 * processes))
+        yield whole[at : at + min(size, most)]
+        at += min(size, most)
+
+
+def draw_many(
+    orders: Iterable[Any], processes: int, here: Draw, there: Draw | None = None
+) -> Generator[Any, None, None]:
+    """What `here` makes of each order, in their order, by so many processes at once: this one and children.
+
+    Children draw as `there` does (None: as `here`), which is sent to them. A bounded number of orders and of what was
+    drawn waits in memory, however many there are. Raises what `here` raises.
     """
-    remaining = iter(orders)
-    first = list(islice(remaining, WORTH_PROCESSES))
-    together = chain(first, remaining)
-    if processes < 2 or len(first) < WORTH_PROCESSES:
-        return (drawn for order in together for drawn in draw_all([order]))
-    return _drawn_by_processes(together, processes - 1, module, draw_all)
+    if processes < 2:
+        return (here(order) for order in orders)
+    return _drawn_by_processes(orders, processes - 1, here, there or here)
 
 
 def _drawn_by_processes(
-    orders: Iterator[Any], children: int, module: str, draw_all: DrawAll
-) -> Iterator[Any]:
-    """Give each child a few chunks and draw the others here, so that no core waits."""
+    orders: Iterable[Any], children: int, here: Draw, there: Draw
+) -> Generator[Any, None, None]:
+    """Whoever is free takes the next order; one at a time is drawn in this process."""
+    turn = Lock()
+
+    def in_turn(order: Any) -> Any:
+        with turn:
+            return here(order)
+
     with ExitStack() as stack:
-        free: SimpleQueue[DrawingProcess] = SimpleQueue()
+        free: SimpleQueue[Draw] = SimpleQueue()
         for _ in range(children):
-            free.put(stack.enter_context(DrawingProcess(module, draw_all)))
-        threads = stack.enter_context(ThreadPoolExecutor(children))
-        waiting: deque[Future[list[Any]]] = deque()
-        stack.callback(lambda: [chunk.cancel() for chunk in waiting])
-        while chunk := list(islice(orders, _CHUNK)):
-            busy = sum(not given.done() for given in waiting)
-            if busy < children * _CHUNKS_PER_PROCESS:
-                waiting.append(threads.submit(_by_a_child, free, chunk))
-            else:
-                waiting.append(_drawn_here(draw_all, chunk))
-            while waiting and (waiting[0].done() or len(waiting) > _CHUNKS_IN_MEMORY):
-                yield from waiting.popleft().result()
+            free.put(stack.enter_context(DrawingProcess(there, in_turn)))
+        free.put(in_turn)
+        threads = stack.enter_context(ThreadPoolExecutor(children + 1, "drawing"))
+        waiting: deque[Future[Any]] = deque()
+        stack.callback(lambda: [order.cancel() for order in waiting])
+        for order in orders:
+            waiting.append(threads.submit(_by_the_next, free, order))
+            while waiting and (
+                waiting[0].done() or len(waiting) > _WAITING_PER_PROCESS * (children + 1)
+            ):
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
 
 
-def _by_a_child(free: SimpleQueue[DrawingProcess], chunk: list[Any]) -> list[Any]:
-    child = free.get()
+def _by_the_next(free: SimpleQueue[Draw], order: Any) -> Any:
+    draw = free.get()
     try:
-        return child.draw_all(chunk)
+        return draw(order)
     finally:
-        free.put(child)
+        free.put(draw)
 
 
-def _drawn_here(draw_all: DrawAll, chunk: list[Any]) -> Future[list[Any]]:
-    drawn: Future[list[Any]] = Future()
-    drawn.set_result(draw_all(chunk))
-    return drawn
+if __name__ == "__main__":
+    serve()
+    # All is written; to take the program apart would take longer than to draw fifty pages.
+    os._exit(0)

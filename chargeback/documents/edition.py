@@ -1,7 +1,7 @@
 """A folder of files that belong together: published whole, named by all that is in it, never changed after.
 
 Owns how such a folder comes to be: its files are written beside, and the folder gets its name by one rename. So the
-same files make the same folder, and others another one beside it.
+same files make the same folder, and others another one beside it. Several processes may write its files.
 """
 
 import fcntl
@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +20,19 @@ from chargeback.documents.file_store import UNFINISHED, FileStore
 from chargeback.ledger.publications import Publication
 
 SYNCS_AT_ONCE = 16
+
+
+class Drawn(NamedTuple):
+    """A file to be: what it is, about what, its name in the folder, whose viewers may read it, its bytes.
+
+    The name may have folders of its own.
+    """
+
+    kind: str
+    subject: str
+    name: str
+    team_id: str | None
+    data: bytes
 
 
 class Piece(NamedTuple):
@@ -33,6 +46,37 @@ class Piece(NamedTuple):
     sha256: str
 
 
+class Spool(NamedTuple):
+    """Where the files of the folder lie until it has its name; it may be sent to other processes."""
+
+    store: FileStore
+    folder: str
+    path: Path
+
+    def write(self, files: Sequence[Drawn]) -> list[Piece]:
+        """Have the files on the disk; what lies there of the same name is replaced."""
+        paths = [self.path / file.name for file in files]
+        with self.store.explained(self.folder):
+            for folder in {path.parent for path in paths}:
+                folder.mkdir(mode=0o700, exist_ok=True)
+        for path, file in zip(paths, files, strict=True):
+            with (
+                self.store.explained(f"{self.folder}/{file.name}"),
+                open(path, "wb", opener=_privately) as new,
+            ):
+                new.write(file.data)
+        # Many at once: a disk that is asked for several writes them in one go.
+        with (
+            self.store.explained(self.folder),
+            ThreadPoolExecutor(SYNCS_AT_ONCE, "sync") as threads,
+        ):
+            list(threads.map(_sync, paths))
+        return [
+            Piece(*file[:4], len(file.data), hashlib.sha256(file.data).hexdigest())
+            for file in files
+        ]
+
+
 class Edition:
     """The files of one folder to be, while they are written; what was not published is gone at the end."""
 
@@ -40,7 +84,7 @@ class Edition:
         self._store, self._folder = store, folder
         self._pieces: list[Piece] = []
         self._place = store.path(folder)
-        self._spool = self._place / f"{UNFINISHED}{secrets.token_hex(8)}"
+        self.spool = Spool(store, folder, self._place / f"{UNFINISHED}{secrets.token_hex(8)}")
         self._lock = -1
 
     def __enter__(self) -> Self:
@@ -48,8 +92,8 @@ class Edition:
             self._store.make_folder(self._folder)
             for left in self._place.glob(f"{UNFINISHED}*"):
                 _clear(left)
-            self._spool.mkdir(mode=0o700)
-            self._lock = os.open(self._spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.spool.path.mkdir(mode=0o700)
+            self._lock = os.open(self.spool.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
 
@@ -60,17 +104,11 @@ class Edition:
         trace: TracebackType | None,
     ) -> None:
         os.close(self._lock)
-        shutil.rmtree(self._spool, ignore_errors=True)
+        shutil.rmtree(self.spool.path, ignore_errors=True)
 
-    def add(self, kind: str, subject: str, name: str, team_id: str | None, data: bytes) -> None:
-        """Write a file of the folder to be; `name` may have folders of its own."""
-        path = self._spool / name
-        with self._store.explained(f"{self._folder}/{name}"):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(path, "xb", opener=_privately) as file:
-                file.write(data)
-        digest = hashlib.sha256(data).hexdigest()
-        self._pieces.append(Piece(kind, subject, name, team_id, len(data), digest))
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Files that its spool has belong to the folder to be."""
+        self._pieces += pieces
 
     def publish(self) -> list[Publication]:
         """Give the folder its name, durably: what the ledger is to know of its files.
@@ -80,9 +118,10 @@ class Edition:
         """
         named = f"{self._folder}/{_digest(self._pieces)}"
         with self._store.explained(named):
-            _to_disk(self._spool)
+            for folder, _, _ in os.walk(self.spool.path, topdown=False):
+                _sync(Path(folder))
             try:
-                self._spool.rename(self._store.path(named))
+                self.spool.path.rename(self._store.path(named))
             except OSError:
                 # It is there already, or something is in the way: then each file says what.
                 self._mend(named)
@@ -96,7 +135,7 @@ class Edition:
         for piece in self._pieces:
             uri = f"{named}/{piece.name}"
             if not self._store.matches(uri, piece.bytes, piece.sha256):
-                self._store.publish(uri, (self._spool / piece.name).read_bytes())
+                self._store.publish(uri, (self.spool.path / piece.name).read_bytes())
 
 
 def _privately(path: str, flags: int) -> int:
@@ -120,19 +159,6 @@ def _clear(left: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         finally:
             os.close(folder)
-
-
-def _to_disk(spool: Path) -> None:
-    """Have every file and folder on the disk before the name is.
-
-    Many at once: a disk that is asked for several writes them in one go.
-    """
-    folders = [Path(folder) for folder, _, _ in os.walk(spool, topdown=False)]
-    with ThreadPoolExecutor(SYNCS_AT_ONCE, "sync") as threads:
-        for folder in folders:
-            files = [entry for entry in folder.iterdir() if entry.is_file()]
-            list(threads.map(_sync, files))
-            _sync(folder)
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from chargeback.periods import Period
 from chargeback.site_views import (
     BudgetFigures,
     InvoiceFigures,
+    MadeOf,
+    MonthCost,
     MonthFigures,
     PayerFigures,
     RuleFigures,
@@ -45,6 +48,8 @@ class Entry(NamedTuple):
     charged_alone: Decimal
     invoice_count: int
     why: str
+    made_of: tuple[MadeOf, ...] = ()
+    months: tuple[MonthCost, ...] = ()
 
 
 class Shelved(NamedTuple):
@@ -62,6 +67,7 @@ def entry(payer: PayerFigures) -> Entry:
     return Entry(
         report.subject, report.subject_id, report.name, payer.team_id, report.total_cost,
         report.previous_total_cost, alone, len(report.invoices), why(payer.made_of, report.currency),
+        payer.made_of, payer.months,
     )  # fmt: skip
 
 
@@ -81,12 +87,13 @@ def overview(month: MonthFigures, entries: Sequence[Entry]) -> bytes:
     teams = [one for one in entries if one.subject == "team"]
     users = [one for one in entries if one.subject == "user"]
     names = {one.subject_id: one.name for one in teams}
-    months = figures.months_of(month.months)
+    months = [*month.months, *(one for team in teams for one in team.months)]
     trend = figures.stack(
-        [(f"{one.month:%Y-%m}", names.get(one.subject, one.subject), one.cost) for one in month.months],
-        months,
-    )  # fmt: skip
-    changes = [one for one in figures.drivers(month.made_of) if one.difference]
+        [(f"{one.month:%Y-%m}", names.get(one.subject, one.subject), one.cost) for one in months],
+        figures.months_of(months),
+    )
+    made_of = chain(month.made_of, *(team.made_of for team in teams))
+    changes = [one for one in figures.drivers(made_of) if one.difference]
     return _rendered(
         "overview.html",
         root="",

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from chargeback import money
 from chargeback.ledger import archives
-from chargeback.ledger.chunks import Chunk, ManifestLine
+from chargeback.ledger.chunks import Chunk
 from chargeback.ledger.held_usage import move_to_refused
+from chargeback.ledger.tallies import ManifestLine
 from chargeback.sources.contract import Refusal
 from chargeback.sources.kept_usage import kept
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chargeback.ledger.chunks import DayTally, ManifestLine, Tally
+from chargeback.ledger.tallies import DayTally, ManifestLine, Tally
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,11 @@ def transaction(url: str | None = None) -> Iterator[Connection]:
 
 
 @contextmanager
-def snapshot(url: str | None = None) -> Iterator[Connection]:
-    """One unmoving view of the whole ledger, read only (REPEATABLE READ); within a `rehearsal`, its own view."""
+def snapshot(url: str | None = None, of: str | None = None) -> Iterator[Connection]:
+    """One unmoving view of the whole ledger, read only (REPEATABLE READ); within a `rehearsal`, its own view.
+
+    `of` names another one that is still open, to see what that sees.
+    """
     rehearsed = _REHEARSED.get()
     if rehearsed is not None and url is None:
         with translated():
@@ -137,7 +140,14 @@ def snapshot(url: str | None = None) -> Iterator[Connection]:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         with connection.begin():
+            if of is not None:
+                connection.execute(text("SET TRANSACTION SNAPSHOT :name"), {"name": of})
             yield connection
+
+
+def export(connection: Connection) -> str:
+    """The name by which other processes read this snapshot, as long as it is open."""
+    return str(connection.execute(text("SELECT pg_export_snapshot()")).scalar_one())
 
 
 @contextmanager

@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.ledger.chunks import Chunk, Tally
+from chargeback.ledger.tallies import Tally
 from chargeback.money import written
 from chargeback.periods import ONE_DAY, Period, day_of, first_instant
 from chargeback.settings import settings
-from chargeback.sources.contract import Window
+
+if TYPE_CHECKING:
+    # Whoever only reads a report of drift need not load every kind of source.
+    from chargeback.ledger.chunks import Chunk
+    from chargeback.sources.contract import Window
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Told:
 
     days: dict[tuple[date, str | None], Tally] = field(default_factory=lambda: defaultdict(Tally))
 
-    def hear(self, chunk: Chunk) -> None:
+    def hear(self, chunk: "Chunk") -> None:
         """Add what one chunk received, before it is loaded; a row that stands in it twice counts once."""
         for line, tally in chunk.tallies.items():
             if line.usage_date is not None:
@@ -88,7 +92,7 @@ class Told:
 
 
 def keep(
-    connection: Connection, source_id: int, told: Told, window: Window, zone: ZoneInfo
+    connection: Connection, source_id: int, told: Told, window: "Window", zone: ZoneInfo
 ) -> Period | None:
     """Write down what the source said of the days it was read whole, and which these are.
 
@@ -128,7 +132,7 @@ _SILENT = text("""
 """)
 
 
-def _first_whole_day(window: Window, zone: ZoneInfo) -> date | None:
+def _first_whole_day(window: "Window", zone: ZoneInfo) -> date | None:
     if window.start is None:
         return None
     day = day_of(window.start, zone)

@@ -30,20 +30,20 @@ _LINES = text(f"""
     FROM ({CLAIMING}) q JOIN invoice_lines l USING (line_id) ORDER BY q.invoice_id, l.position
 """)  # noqa: S608 - made of constants only
 
+# A line may claim several shares of a pool; what is the pool's own is counted at the first of them.
 _RULES = text("""
-    WITH pools AS (
+    WITH shares AS (
         SELECT k.line_id, s.pool_id, s.rule_id, s.rule_version, s.rule_name, s.rule_type, s.stage, s.source, s.kind,
             s.is_divided, s.reallocation_id IS NOT NULL AS is_reallocated, s.usage_date, s.pool_cost, s.remark,
-            sum(s.cost) AS cost, sum(s.quantity) AS quantity, count(*) AS allocations
+            s.cost, s.quantity, row_number() OVER (PARTITION BY k.line_id, s.pool_id) = 1 AS is_first
         FROM line_allocations k JOIN seen_shares s USING (allocation_id)
-        WHERE k.line_id = ANY (CAST(:lines AS bigint[]))
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
+        WHERE k.line_id = ANY (CAST(:lines AS bigint[])))
     SELECT line_id, rule_id, rule_version, rule_name, rule_type, stage, source, kind, is_divided, is_reallocated,
-        min(usage_date) AS first_day, max(usage_date) AS last_day, count(*) AS pools,
-        CAST(sum(allocations) AS bigint) AS allocations, sum(pool_cost) AS pool_cost, sum(cost) AS cost,
-        sum(quantity) AS quantity, array_agg(DISTINCT remark) FILTER (WHERE remark IS NOT NULL) AS remarks,
-        array_agg(pool_id) FILTER (WHERE stage > 1) AS passed_on
-    FROM pools GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        min(usage_date) AS first_day, max(usage_date) AS last_day, count(*) FILTER (WHERE is_first) AS pools,
+        count(*) AS allocations, sum(pool_cost) FILTER (WHERE is_first) AS pool_cost, sum(cost) AS cost,
+        sum(quantity) AS quantity, array_agg(remark) FILTER (WHERE is_first AND remark IS NOT NULL) AS remarks,
+        array_agg(pool_id) FILTER (WHERE is_first AND stage > 1) AS passed_on
+    FROM shares GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ORDER BY line_id, kind = 'usage' DESC, rule_id COLLATE "C", rule_version, source COLLATE "C", kind COLLATE "C"
 """)
 _CAME_FROM = text("""
@@ -99,7 +99,7 @@ def _part(row: Any, is_credit: bool, given: dict[int, list[Any]]) -> RulePart:
         row.rule_id, row.rule_version, row.rule_name, row.rule_type, row.stage, row.source, row.kind,
         row.is_divided, row.is_reallocated, row.first_day, row.last_day, row.pools, row.allocations,
         None if row.pool_cost is None else plain(row.pool_cost), signed(row.cost, is_credit),
-        signed(row.quantity, is_credit), tuple(row.remarks or ()), _came_from(row.passed_on or (), given),
+        signed(row.quantity, is_credit), tuple(sorted(set(row.remarks or ()))), _came_from(row.passed_on or (), given),
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chargeback import money
-from chargeback.ledger.chunks import REPEATED, Chunk, ManifestLine
+from chargeback.ledger.chunks import REPEATED, Chunk
 from chargeback.ledger.reversals import REVERSING
+from chargeback.ledger.tallies import ManifestLine
 from chargeback.sources.contract import Refusal
 from chargeback.sources.kept_usage import kept
 

@@ -7,7 +7,7 @@ days of what it takes back, so that both fall into the same pool or the reversal
 
 from sqlalchemy import Connection, text
 
-from chargeback.ledger.chunks import ManifestLine, Tally
+from chargeback.ledger.tallies import ManifestLine, Tally
 
 REVERSING = "usage_id uuid, revision integer, usage_at timestamptz"
 

@@ -38,15 +38,16 @@ NOBODY, ALONE = "without owner", "users charged alone"
 
 # What payers bear: not what was replaced, nor what a later stage took.
 _COUNTS = """p.retired_at IS NULL AND p.usage_date >= :since AND p.usage_date < :end
-    AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id)
-    AND (CAST(:ids AS text[]) IS NULL OR a.{column} = ANY (:ids))"""
-# Direct cost goes by the agent whose cells it is, divided cost by the rule that divided it.
+    AND NOT EXISTS (SELECT FROM pool_allocations t WHERE t.allocation_id = a.allocation_id) AND {whose}"""
+_TEAMLESS = "a.team_id IS NULL"
+# Direct cost goes by the agent whose cells it is, divided cost by the rule that divided it. A pool's cells are of its
+# day, which is said again for the planner: it reads the period's cells once, and not one by one.
 _PARTS = f"""
     SELECT a.team_id, a.user_id, c.agent_id, NULL AS rule_id, NULL AS rule_name, p.resource_type, p.usage_date, c.cost
     FROM cost_pools p JOIN allocations a USING (pool_id)
-    JOIN pool_cells h ON h.pool_id = p.pool_id AND coalesce(h.user_id, '') = coalesce(a.user_id, '')
+    JOIN pool_cells h ON h.pool_id = p.pool_id AND h.user_id IS NOT DISTINCT FROM a.user_id
     JOIN usage_cells c USING (cell_id)
-    WHERE p.split_digest IS NULL AND {_COUNTS}
+    WHERE p.split_digest IS NULL AND c.usage_date >= :since AND c.usage_date < :end AND {_COUNTS}
     UNION ALL
     SELECT a.team_id, a.user_id, NULL, r.rule_id, r.name, p.resource_type, p.usage_date, a.cost
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN allocation_rules r USING (rule_key)
@@ -56,7 +57,7 @@ _MADE_OF = """
     SELECT {subject} AS subject, agent_id, rule_id, max(rule_name) AS rule_name, resource_type,
         coalesce(sum(cost) FILTER (WHERE usage_date >= :start), 0) AS cost,
         coalesce(sum(cost) FILTER (WHERE usage_date < :start), 0) AS previous_cost
-    FROM ({parts}) parts WHERE {subject} IS NOT NULL
+    FROM ({parts}) parts
     GROUP BY 1, agent_id, rule_id, resource_type
     ORDER BY subject, agent_id COLLATE "C" NULLS LAST, rule_id COLLATE "C" NULLS LAST, resource_type COLLATE "C"
 """
@@ -68,23 +69,30 @@ _DAYS = f"""
     FROM (
         SELECT a.{{column}} AS subject, a.usage_date, p.resource_type, trim_scale(sum(a.cost)) AS cost
         FROM cost_pools p JOIN allocations a USING (pool_id)
-        WHERE a.{{column}} IS NOT NULL AND {_COUNTS}
+        WHERE {_COUNTS}
         GROUP BY a.{{column}}, a.usage_date, p.resource_type) daily
     GROUP BY subject
 """  # noqa: S608 - made of constants only
 _MONTHS = f"""
     SELECT {{subject}} AS subject, CAST(date_trunc('month', p.usage_date) AS date) AS month, sum(a.cost) AS cost
     FROM cost_pools p JOIN allocations a USING (pool_id)
-    WHERE {{subject}} IS NOT NULL AND {_COUNTS}
+    WHERE {_COUNTS}
     GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - made of constants only
-_BEARER = f"coalesce(a.team_id, CASE WHEN a.user_id IS NULL THEN '{NOBODY}' ELSE '{ALONE}' END)"
+_BEARER = f"CASE WHEN a.user_id IS NULL THEN '{NOBODY}' ELSE '{ALONE}' END"
 _SOURCES = f"""
     SELECT s.name, coalesce(sum(a.cost) FILTER (WHERE p.usage_date >= :start), 0) AS cost,
         coalesce(sum(a.cost) FILTER (WHERE p.usage_date < :start), 0) AS previous_cost
     FROM cost_pools p JOIN allocations a USING (pool_id) JOIN usage_sources s USING (source_id)
     WHERE {_COUNTS} GROUP BY s.name ORDER BY s.name COLLATE "C"
-""".format(column="team_id")  # noqa: S608 - made of constants only
+""".format(whose="true")  # noqa: S608 - made of constants only
+_PAYERS = text("""
+    SELECT team_id, user_id FROM allocations WHERE usage_date >= :start AND usage_date < :end
+    UNION SELECT h.team_id, h.user_id FROM usage_cells c JOIN pool_cells h USING (cell_id)
+    WHERE c.usage_date >= :start AND c.usage_date < :end
+    UNION SELECT team_id, user_id FROM invoices WHERE period_start < :end AND period_end > :start
+      AND (status <> 'cancelled' OR content_hash IS NOT NULL)
+""")
 _LAST_DAY = text("SELECT max(usage_date) FROM cost_pools WHERE retired_at IS NULL AND usage_date < :end")  # fmt: skip
 _TEAMS_OF_USERS = """
     SELECT user_id, CASE WHEN min(coalesce(team_id, '')) = max(coalesce(team_id, '')) THEN min(team_id) END AS team_id
@@ -100,18 +108,12 @@ _TEAMS_OF_USERS = """
 """
 
 
-def payer_ids(connection: Connection, subject: Subject, period: Period) -> list[str]:
-    """The teams or users that used, bear or were billed anything of the period, by id."""
-    column = {"team": "team_id", "user": "user_id"}[subject]
-    rows = connection.execute(
-        text(f"""SELECT {column} FROM allocations WHERE usage_date >= :start AND usage_date < :end
-                 UNION SELECT h.{column} FROM usage_cells c JOIN pool_cells h USING (cell_id)
-                 WHERE c.usage_date >= :start AND c.usage_date < :end
-                 UNION SELECT {column} FROM invoices WHERE period_start < :end AND period_end > :start
-                   AND (status <> 'cancelled' OR content_hash IS NOT NULL)"""),  # noqa: S608
-        {"start": period.start, "end": period.end},
-    )
-    return sorted(found for found in rows.scalars() if found is not None)
+def payer_ids(connection: Connection, period: Period) -> tuple[list[str], list[str]]:
+    """The teams and the users that used, bear or were billed anything of the period, by id."""
+    found = connection.execute(_PAYERS, {"start": period.start, "end": period.end}).all()
+    teams = {team_id for team_id, _ in found if team_id is not None}
+    users = {user_id for _, user_id in found if user_id is not None}
+    return sorted(teams), sorted(users)
 
 
 def payers(
@@ -120,9 +122,10 @@ def payers(
     """The pages' figures of these teams or users, in the order of their ids."""
     found = reports(connection, subject, period, ids)
     column = {"team": "team_id", "user": "user_id"}[subject]
-    made_of = _made_of(connection, column, column, period, ids)
+    whose = f"a.{column} = ANY (:ids)"
+    made_of = _made_of(connection, column, whose, period, ids)
     days = _days(connection, column, period, ids)
-    months = _months(connection, f"a.{column}", column, period, ids)
+    months = _months(connection, f"a.{column}", whose, period, ids)
     budgets = _budgets(connection, period, ids) if subject == "team" else {}
     names = dict(connection.execute(text("SELECT user_id, name FROM users")).tuples().all())
     teams = (
@@ -161,20 +164,15 @@ def _budgets(
     }  # fmt: skip
 
 
-def _asked(period: Period, since: date, ids: Sequence[str] | None) -> dict[str, Any]:
-    return {
-        "since": since,
-        "start": period.start,
-        "end": period.end,
-        "ids": None if ids is None else list(ids),
-    }
+def _asked(period: Period, since: date, ids: Sequence[str]) -> dict[str, Any]:
+    return {"since": since, "start": period.start, "end": period.end, "ids": list(ids)}
 
 
 def _made_of(
-    connection: Connection, column: str, subject: str, period: Period, ids: Sequence[str] | None
+    connection: Connection, subject: str, whose: str, period: Period, ids: Sequence[str] = ()
 ) -> dict[str, list[MadeOf]]:
     found: dict[str, list[MadeOf]] = defaultdict(list)
-    statement = _MADE_OF.format(subject=subject, parts=_PARTS.format(column=column))
+    statement = _MADE_OF.format(subject=subject, parts=_PARTS.format(whose=whose))
     for row in connection.execute(text(statement), _asked(period, period.previous().start, ids)):
         found[row.subject].append(
             MadeOf(row.agent_id, row.rule_id, row.rule_name, row.resource_type,
@@ -196,18 +194,19 @@ def _days(
     connection: Connection, column: str, period: Period, ids: Sequence[str]
 ) -> dict[str, tuple[DayCost, ...]]:
     asked = _asked(period, period.start, ids)
+    statement = _DAYS.format(column=column, whose=f"a.{column} = ANY (:ids)")
     return {
         row.subject: tuple(map(DayCost, row.days, row.resource_types, row.costs))
-        for row in connection.execute(text(_DAYS.format(column=column)), asked)
+        for row in connection.execute(text(statement), asked)
     }
 
 
 def _months(
-    connection: Connection, subject: str, column: str, period: Period, ids: Sequence[str] | None
+    connection: Connection, subject: str, whose: str, period: Period, ids: Sequence[str] = ()
 ) -> dict[str, list[MonthCost]]:
     found: dict[str, list[MonthCost]] = defaultdict(list)
     asked = _asked(period, _trend_start(period), ids)
-    for row in connection.execute(text(_MONTHS.format(subject=subject, column=column)), asked):
+    for row in connection.execute(text(_MONTHS.format(subject=subject, whose=whose)), asked):
         found[row.subject].append(MonthCost(row.month, row.subject, plain(row.cost)))
     return found
 
@@ -225,15 +224,10 @@ def _teams(connection: Connection, period: Period, ids: Sequence[str]) -> dict[s
 
 
 def month(connection: Connection, period: Period) -> MonthFigures:
-    """The overview's figures."""
-    everybody = "CAST('all' AS text)"
-    (made_of,) = _made_of(connection, "team_id", everybody, period, None).values() or ([],)
-    months = [
-        one
-        for rows in _months(connection, _BEARER, "team_id", period, None).values()
-        for one in rows
-    ]
-    asked = _asked(period, period.previous().start, None)
+    """The overview's figures, beside those of the teams."""
+    made_of = _made_of(connection, f"CAST('{NOBODY}' AS text)", _TEAMLESS, period).get(NOBODY, ())
+    months = _months(connection, _BEARER, _TEAMLESS, period)
+    asked = _asked(period, period.previous().start, ())
     sources = [
         SourceCost(row.name, plain(row.cost), plain(row.previous_cost))
         for row in connection.execute(text(_SOURCES), asked)
@@ -244,8 +238,8 @@ def month(connection: Connection, period: Period) -> MonthFigures:
         money.exact_sum(source.cost for source in sources),
         money.exact_sum(source.previous_cost for source in sources),
         tuple(sources),
-        tuple(sorted(made_of, key=lambda part: -abs(part.cost))),
-        tuple(months),
+        tuple(made_of),
+        tuple(month for bearer in months.values() for month in bearer),
         _checks(connection, period),
         unattributed(connection, period),
     )

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, text
 
 from chargeback.identity import public_id
 from chargeback.ledger import batches, usage
-from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.snapshots import (
     FACTS,
     SAID,
@@ -27,6 +26,7 @@ from chargeback.ledger.snapshots import (
     compare,
     find_scope,
 )
+from chargeback.ledger.tallies import DayTally, ManifestLine
 from chargeback.settings import settings
 from chargeback.snapshot_judgement import objections
 from chargeback.sources.contract import Refusal, Scope

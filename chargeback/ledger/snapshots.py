@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.identity import length_prefixed
 from chargeback.ledger import appearance, batches
-from chargeback.ledger.chunks import DayTally, ManifestLine, Tally
 from chargeback.ledger.reversals import REVERSING, reverse
+from chargeback.ledger.tallies import DayTally, ManifestLine, Tally
 from chargeback.snapshot_judgement import Extent
 from chargeback.sources.contract import Scope
 

@@ -17,10 +17,11 @@ from chargeback.ledger import archives
 from chargeback.ledger.appearance import appear_in_batch
 from chargeback.ledger.archived_usage import refuse_archived
 from chargeback.ledger.batches import BatchCounts, counts_of, open_batch, write_manifest
-from chargeback.ledger.chunks import PRICED, STAGE, Chunk, DayTally, ManifestLine
+from chargeback.ledger.chunks import PRICED, STAGE, Chunk
 from chargeback.ledger.held_usage import compare
 from chargeback.ledger.reversals import reverse
 from chargeback.ledger.staging import stage, stage_rows
+from chargeback.ledger.tallies import DayTally, ManifestLine
 
 
 def load(

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, text
 from chargeback import money
 from chargeback.errors import Invalid, NotFound
 from chargeback.ledger import audit, batches, usage, usage_sources
-from chargeback.ledger.chunks import DayTally, ManifestLine
 from chargeback.ledger.invoices import plain
 from chargeback.ledger.reversals import REVERSING, reverse
+from chargeback.ledger.tallies import DayTally, ManifestLine
 
 
 @dataclass(frozen=True)

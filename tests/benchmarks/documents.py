@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from io import BytesIO
 
 from reportlab.lib import colors
@@ -11,7 +12,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from chargeback.documents.invoice_pdf import draw, draw_many
+from chargeback.documents import drawing_process
+from chargeback.documents.invoice_pdf import draw
 from chargeback.documents.letterhead import Letterhead
 from chargeback.periods import Period
 from chargeback.views import AnnexRow, BillTo, InvoiceView, LineView
@@ -35,7 +37,8 @@ def measure(documents: int, processes: int) -> Iterator[Measured]:
                    f"{ratio:.2f} of the floor's rate, {len(sample) / ours:,.0f}/s",
                    ">= 0.70", ratio >= 0.7)  # fmt: skip
     began = time.perf_counter()
-    drawn = sum(1 for _ in draw_many(((view, LETTERHEAD) for view in views), processes))
+    pdf = partial(draw, letterhead=LETTERHEAD)
+    drawn = sum(1 for _ in drawing_process.draw_many(views, processes, pdf))
     took = time.perf_counter() - began
     alone = ours / len(sample) * documents
     yield Measured(f"{drawn:,} PDFs with {processes} processes", took, alone,

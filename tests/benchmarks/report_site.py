@@ -46,22 +46,29 @@ print(json.dumps({"seconds": took, "again": again, "files": pdfs["published"] + 
 """
 _FLOOR = """
 import json, os, time
-from chargeback.documents import site_drawing
-from chargeback.documents.invoice_pdf import draw_many
+from functools import partial
+from pathlib import Path
+from chargeback.documents import drawing_process, site_shares
+from chargeback.documents.edition import Spool
+from chargeback.documents.file_store import FileStore
 from chargeback.documents.letterhead import Letterhead
 from chargeback.ledger import invoices
 from chargeback.ledger.database import snapshot
 from chargeback.periods import Period
 from chargeback.settings import settings
-from tasks.publish_reports import Site
+from tests.benchmarks import drawing_alone
 period, cores = Period.month("2026-10"), os.cpu_count() or 1
 with snapshot() as connection:
-    orders = list(Site(connection, period).orders())
+    site, of = site_shares.begun(connection, period, Spool(FileStore(Path("/")), "", Path("/")))
+    pages = [page for share in of.shares(1) for page in site.figures(connection, share)]
     views = invoices.views(connection, invoices.published_ids(connection, period))
-letterhead = Letterhead.from_settings(settings())
+draw_pdfs = partial(drawing_alone.pdfs, letterhead=Letterhead.from_settings(settings()))
+draw_pages = partial(drawing_alone.pages, pdfs=site.pdfs, there=site.there)
+def drawn(those, draw):
+    together = (those[at : at + 20] for at in range(0, len(those), 20))
+    return sum(drawing_process.draw_many(together, cores, draw))
 began = time.perf_counter()
-files = sum(1 for _ in draw_many(((view, letterhead) for view in views), cores))
-files += sum(1 for _ in site_drawing.draw_many(orders, cores))
+files = drawn(views, draw_pdfs) + drawn(pages, draw_pages)
 print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
 """
 

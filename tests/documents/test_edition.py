@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chargeback.documents.edition import Edition
+from chargeback.documents.edition import Drawn, Edition
 from chargeback.documents.file_store import FileStore
 from chargeback.errors import Refused
 from chargeback.ledger.publications import Publication
@@ -15,8 +15,12 @@ PAGES = (("index.html", b"<p>all"), ("teams/red.html", b"<p>red"))
 def published(store: FileStore, *pages: tuple[str, bytes]) -> list[Publication]:
     with Edition(store, "reports/2026-10") as edition:
         for name, data in pages or PAGES:
-            edition.add("report", name, name, None, data)
+            add(edition, name, data)
         return edition.publish()
+
+
+def add(edition: Edition, name: str, data: bytes) -> None:
+    edition.add(edition.spool.write([Drawn("report", name, name, None, data)]))
 
 
 def folders(store: FileStore) -> list[str]:
@@ -53,7 +57,7 @@ def test_what_was_lost_or_damaged_is_put_in_its_place_again(tmp_path: Path) -> N
 def test_what_was_written_and_not_published_leaves_nothing(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     with Edition(store, "reports/2026-10") as edition:
-        edition.add("report", "x", "index.html", None, b"<p>")
+        add(edition, "index.html", b"<p>")
     assert folders(store) == []
 
 
@@ -64,7 +68,7 @@ def test_what_a_killed_writer_left_is_cleared_and_a_living_ones_is_not(tmp_path:
     (left / "index.html").write_bytes(b"half")
     with Edition(store, "reports/2026-10") as living:
         assert not left.exists()
-        living.add("report", "x", "index.html", None, b"<p>")
+        add(living, "index.html", b"<p>")
         published(store)
         assert len(living.publish()) == 1
     assert len(folders(store)) == 2

@@ -6,18 +6,15 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Generator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from pypdf import PdfReader
 
-from chargeback.documents import drawing_process
-from chargeback.documents.invoice_pdf import draw, draw_many
+from chargeback.documents.invoice_pdf import draw
 from chargeback.documents.letterhead import Letterhead
 from chargeback.settings import Settings
 from chargeback.views import BillTo, InvoiceView
@@ -279,38 +276,6 @@ def test_yen_have_no_decimals_and_dinars_three() -> None:
 
 def test_an_invoice_without_usage_says_so() -> None:
     assert "No usage in this period" in pages(replace(make_invoice(), lines=()))[0]
-
-
-def test_many_documents_come_in_the_order_they_were_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
-    invoices = [make_invoice(number=f"INV-20261101-{at:04}") for at in range(50)]
-    orders = [(invoice, LETTERHEAD) for invoice in invoices]
-    assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
-
-
-def test_a_drawing_process_that_dies_costs_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    orders = [(make_invoice(number=f"INV-20261101-{at:04}"), LETTERHEAD) for at in range(50)]
-    assert list(draw_many(orders, 2)) == [draw(*order) for order in orders]
-
-
-def test_documents_nobody_fetches_any_more_stop_their_processes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 2)
-    before = psutil.Process().children()
-    drawn = draw_many([(make_invoice(), LETTERHEAD)] * 90, 2)
-    assert isinstance(drawn, Generator)
-    assert next(drawn) == draw(make_invoice(), LETTERHEAD)
-    drawn.close()
-    assert psutil.Process().children() == before
-
-
-def test_no_document_to_draw_is_no_document_drawn() -> None:
-    assert list(draw_many([], 2)) == []
 
 
 def test_the_letterhead_is_read_from_the_settings() -> None:

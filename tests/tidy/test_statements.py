@@ -50,7 +50,13 @@ LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/reconcile.py": {"_IN_DAYS.replace('AND ', 'AND p.')"},
     "chargeback/ledger/reports.py": {"_COLUMNS[subject]", "column", "table"},
     "chargeback/ledger/rulebook.py": {"names", "values"},
-    "chargeback/ledger/site_figures.py": {"_PARTS.format(column=column)", "column", "subject"},
+    "chargeback/ledger/site_figures.py": {
+        "_PARTS.format(whose=whose)",
+        "column",
+        "f'a.{column} = ANY (:ids)'",
+        "subject",
+        "whose",
+    },
     "chargeback/ledger/staging.py": {"columns", "table"},
     "chargeback/ledger/usage_reading.py": {
         "' UNION ALL '.join(parts)",

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chargeback.documents import drawing_process, site_shares
 from chargeback.documents.file_store import FileStore
 from chargeback.ledger import database, publications, tokens
 from chargeback.ledger.database import snapshot, transaction
@@ -92,6 +93,32 @@ def test_while_there_is_no_token_the_list_leads_to_the_overview_and_on_to_a_pdf(
     pdf = uris("invoice").popitem()[1]
     assert f"../../../../{uris('invoice')[number_of(team.text)]}" in team.text
     assert site.get(f"/site/{pdf}").content.startswith(b"%PDF")
+
+
+def test_several_processes_publish_the_same_files_as_one(
+    site: httpx.Client, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    published = {path for path in (home / "files").rglob("*") if path.is_file()}
+    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(drawing_process, "LEAST_TOGETHER", 1)
+    monkeypatch.setenv("CHARGEBACK_DOCUMENT_PROCESSES", "3")
+    settings.cache_clear()
+    assert publish_invoices.fn(PERIOD)["new"] == 0
+    assert publish_reports.fn(PERIOD)["new"] == 0
+    assert {path for path in (home / "files").rglob("*") if path.is_file()} == published
+    assert site.get(f"/site/{uris('invoice').popitem()[1]}").content.startswith(b"%PDF")
+
+
+def test_a_process_whose_session_ends_costs_no_page(
+    site: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert site.get("/site").status_code == 200
+    monkeypatch.setattr(drawing_process, "WORTH_PROCESSES", 1)
+    monkeypatch.setenv("CHARGEBACK_DOCUMENT_PROCESSES", "2")
+    settings.cache_clear()
+    # No snapshot of that name is open, so that the child cannot read; this process can, by its own connection.
+    monkeypatch.setattr(site_shares, "export", lambda _: "0000007F-0000007F-1")
+    assert publish_reports.fn(PERIOD)["new"] == 0
 
 
 def number_of(page: str) -> str:
