@@ -10,7 +10,7 @@ from typing import Any
 class Remembered(dict[Any, Any]):
     """The meanings of values, each worked out at its first sight; what raises is never remembered."""
 
-    def __init__(self, meaning: Callable[[Any], Any], most: int = 30_000) -> None:
+    def __init__(self, meaning: Callable[[Any], Any], most: int = 50_000) -> None:
         super().__init__()
         self._meaning = meaning
         self._most = most

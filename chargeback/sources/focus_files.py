@@ -20,7 +20,7 @@ from chargeback.sources.delivery import FileState, as_text, state_of
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-PARQUET_ROWS = 2_000
+PARQUET_ROWS = 1_000
 _BETWEEN = b"\x1f"
 
 
