@@ -1,7 +1,8 @@
 """The report site and all documents of a month beside drawing the same pages and PDFs alone, with every core for both.
 
-Publishing runs in a process of its own, whose memory is then all publishing's; so do the floor's orders, which are read
-before and held in memory.
+Publishing runs in a process of its own, whose memory is then all publishing's; so does the floor, whose figures are
+read before and held in memory. Both run in turn, and the fastest of each counts: what else the machine does slows them
+by half now and then.
 """
 
 import json
@@ -10,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 
 from chargeback.ledger import payers, usage_sources
 from chargeback.ledger.allocation import allocate
-from chargeback.ledger.database import transaction, upgrade
+from chargeback.ledger.database import engine, ledger_url, transaction, upgrade
 from chargeback.ledger.drafting import draft_run
 from chargeback.ledger.issuing import issue
 from chargeback.ledger.sync import sync
@@ -26,7 +28,7 @@ from tests.benchmarks.company import END, payers_yaml, write_usage
 from tests.benchmarks.ledger import Measured, cursor_of
 from tests.postgres import Server
 
-RECORDS_PER_TEAM = 200
+RECORDS_PER_TEAM, TURNS = 200, 3
 OCTOBER = Period.month("2026-10")
 GOAL_MEGABYTES = 700
 _PUBLISHED = """
@@ -74,20 +76,25 @@ print(json.dumps({"seconds": time.perf_counter() - began, "files": files}))
 
 
 def measure(server: Server, folder: Path, teams: int) -> Iterator[Measured]:
-    """Bill a month of so many teams, then publish it."""
+    """Bill a month of so many teams, then publish it, each time from a copy of that ledger."""
     database = server.create_database()
     upgrade(server.url(database))
-    os.environ["CHARGEBACK_DATABASE_URL"] = server.url(database, user="chargeback_app")
-    os.environ["CHARGEBACK_FILE_STORE"] = str(folder / "site")
-    settings.cache_clear()
+    _use(server, database)
+    _bill(folder / "site.csv", teams)
+    with cursor_of(server, database) as cursor:
+        cursor.execute("ANALYZE")
+    engine(ledger_url()).dispose()
+    published, drawn = [], []
     try:
-        _bill(folder / "site.csv", teams)
-        with cursor_of(server, database) as cursor:
-            cursor.execute("ANALYZE")
-        ours, floor = _done(_PUBLISHED), _done(_FLOOR)
+        for turn in range(TURNS):
+            _use(server, server.create_database(database))
+            os.environ["CHARGEBACK_FILE_STORE"] = str(folder / f"site-{turn}")
+            published.append(_done(_PUBLISHED))
+            drawn.append(_done(_FLOOR))
     finally:
         del os.environ["CHARGEBACK_FILE_STORE"]
         settings.cache_clear()
+    ours, floor = (min(those, key=itemgetter("seconds")) for those in (published, drawn))
     ratio = ours["seconds"] / floor["seconds"]
     what = f"site and documents of {teams:,} teams, {ours['files']:,.0f} files"
     yield Measured(what, ours["seconds"], floor["seconds"],
@@ -98,6 +105,11 @@ def measure(server: Server, folder: Path, teams: int) -> Iterator[Measured]:
     yield Measured(
         "the site again, nothing new", ours["again"], floor["seconds"], "the same folder", "-", True
     )
+
+
+def _use(server: Server, database: str) -> None:
+    os.environ["CHARGEBACK_DATABASE_URL"] = server.url(database, user="chargeback_app")
+    settings.cache_clear()
 
 
 def _bill(export: Path, teams: int) -> None:
