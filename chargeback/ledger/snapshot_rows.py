@@ -30,7 +30,7 @@ DELIVERED = """scope_no bigint, position bigint, content_hash uuid, residual num
 KNOWN = "position bigint, fingerprint bigint"
 # Rows that do not say which scope they belong to.
 NO_SCOPE = 0
-MOST_ROWS = 10_000
+MOST_ROWS = 5_000
 _OURS = "\\N\t\\N\t\\N"
 
 

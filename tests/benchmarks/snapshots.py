@@ -26,7 +26,7 @@ ACCOUNTS, CHANGES = 100, 1_000
 # Each in a process of its own, whose memory and whose readers' are then all the work's. Of several children the
 # system keeps the largest only, so each is asked while it runs what it has had at most.
 _WORK = """
-import json, re, resource, sys, threading, time
+import json, re, sys, threading, time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,12 +34,14 @@ from chargeback.ledger.sync import sync
 from chargeback.sources import open_source
 from chargeback.sources.contract import Window
 most = {}
+def had(process):
+    found = re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc", process, "status").read_text())
+    return int(found[1]) if found else most.get(process, 0)
 def watch():
     while not time.sleep(0.05):
         with suppress(OSError):
             for child in " ".join(one.read_text() for one in Path("/proc/self/task").glob("*/children")).split():
-                had = re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc", child, "status").read_text())
-                most[child] = int(had[1]) if had else most.get(child, 0)
+                most[child] = had(child)
 threading.Thread(target=watch, daemon=True).start()
 began, counts = time.perf_counter(), None
 if sys.argv[1] == "read":
@@ -48,8 +50,7 @@ else:
     counts = sync(sys.argv[2], datetime(2026, 11, 1, 4, tzinfo=UTC))
 print(json.dumps({"seconds": time.perf_counter() - began, "new": counts and counts.new,
     "reversed": counts and counts.reversed,
-    "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + sum(most.values())) / 1024,
-    "of children": [size // 1024 for size in most.values()]}))
+    "megabytes": (had("self") + sum(most.values())) / 1024}))
 """
 
 
