@@ -102,14 +102,15 @@ def _from_processes(order: Order) -> Generator[Chunk | SnapshotChunk, None, None
                 break
             yield chunk
         # Where one has no more, none has; but each looks once more whether it read what still lies there.
-        assert not [chunk for reader in readers for chunk in reader], "readers disagree on the end"
+        rest = [chunk for reader in readers for chunk in reader]
+        assert not rest, "readers disagree on the end"
 
 
 def _shared(order: Order) -> list[Order]:
     """The order for each process that is to read some of it."""
     if not isinstance(order.source, ReadInShares):
         return [order]
-    readers = min(MOST_READERS, len(os.sched_getaffinity(0)))
+    readers = min(MOST_READERS, os.cpu_count() or 1)
     shares = order.source.shares(readers, rows_at_once(order.batch_records))
     return [replace(order, source=share) for share in shares]
 

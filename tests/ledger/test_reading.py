@@ -54,13 +54,13 @@ def batches(asked: Order) -> list[tuple[int, int]]:
     return [(one.size, one.batch_no) for one in _prepared(asked) if isinstance(one, Chunk)]
 
 
-def reading_child() -> psutil.Process:
-    """The process that reads for this one."""
-    return next(
+def reading_children() -> list[psutil.Process]:
+    """The processes that read for this one."""
+    return [
         child
         for child in psutil.Process().children()
         if "chargeback.ledger.reading" in child.cmdline()
-    )
+    ]
 
 
 def test_a_process_of_its_own_reads_what_a_thread_reads(
@@ -98,7 +98,8 @@ def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(
 def test_a_killed_reader_is_told_so_and_a_retry_reads_on(export: Path, in_a_process: None) -> None:
     reading = read_ahead(order(export, 1))
     next(reading)
-    reading_child().send_signal(signal.SIGKILL)
+    (child,) = reading_children()
+    child.send_signal(signal.SIGKILL)
     with pytest.raises(Unavailable, match="The process that read tracker ended with status -9"):
         list(reading)
     assert len(list(read_ahead(order(export)))) == 3
@@ -107,7 +108,7 @@ def test_a_killed_reader_is_told_so_and_a_retry_reads_on(export: Path, in_a_proc
 def test_a_reader_nobody_listens_to_is_gone(export: Path, in_a_process: None) -> None:
     reading = read_ahead(order(export, 1))
     next(reading)
-    child = reading_child()
+    (child,) = reading_children()
     reading.close()
     assert not child.is_running()
 
@@ -136,7 +137,8 @@ def test_nothing_of_a_snapshot_is_whole_where_one_of_its_readers_was_killed(
 ) -> None:
     reading = read_snapshot_ahead(snapshot_order(10))
     next(reading)
-    children = psutil.Process().children()
+    children = reading_children()
+    assert len(children) == 2
     children[-1].send_signal(signal.SIGKILL)
     with pytest.raises(Unavailable, match="The process that read cloud ended with status -9"):
         list(reading)
