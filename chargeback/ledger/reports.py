@@ -96,9 +96,9 @@ def reports(
             AllocationRow(row.rule_id, row.version, row.team_id, row.user_id, row.resource_type, row.unit,
                           plain(row.cost), plain(row.quantity)))  # fmt: skip
     adjustments = _adjustments(connection, period)
-    for invoice in _documents(connection, period):
+    for invoice in _documents(connection, column, asked):
         payer_id = getattr(invoice, column)
-        if payer_id is not None and (ids is None or payer_id in found):
+        if payer_id is not None:
             held = found.setdefault(payer_id, _Found())
             held.invoices.append(invoice)
             held.adjustments += adjustments.get(invoice.number, ())
@@ -112,12 +112,13 @@ def reports(
     return [_report(subject, i, names.get(i, i), period, found[i]) for i in sorted(found)]
 
 
-def _documents(connection: Connection, period: Period) -> list[InvoiceRow]:
-    """The documents whose days overlap the period's, oldest first; cancelled drafts are nobody's business."""
+def _documents(connection: Connection, column: str, asked: dict[str, Any]) -> list[InvoiceRow]:
+    """The payers' documents whose days overlap the period's, oldest first; cancelled drafts are nobody's business."""
     rows = connection.execute(
-        text("""SELECT * FROM invoices WHERE period_start < :end AND period_end > :start
-                  AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),
-        {"start": period.start, "end": period.end},
+        text(f"""SELECT * FROM invoices WHERE period_start < :end AND period_end > :start
+                   AND (CAST(:ids AS text[]) IS NULL OR {column} = ANY (:ids))
+                   AND (status <> 'cancelled' OR content_hash IS NOT NULL) ORDER BY invoice_id"""),  # noqa: S608
+        asked,
     )
     return [invoices.row_of(row) for row in rows]
 

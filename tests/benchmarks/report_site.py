@@ -32,7 +32,8 @@ RECORDS_PER_TEAM, TURNS = 200, 3
 OCTOBER = Period.month("2026-10")
 GOAL_MEGABYTES = 700
 _PUBLISHED = """
-import json, os, resource, time
+import json, os, re, resource, time
+from pathlib import Path
 from tasks.publish_documents import publish_invoices
 from tasks.publish_reports import publish_reports
 began = time.perf_counter()
@@ -42,9 +43,11 @@ again = time.perf_counter()
 publish_reports.fn("2026-10")
 again = time.perf_counter() - again
 children = max((os.cpu_count() or 1) - 1, 0)
-memory = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+# What the system says of this process by itself has in it what its starter had.
+own = int(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) / 1024
+largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps({"seconds": took, "again": again, "files": pdfs["published"] + site["published"],
-                  "megabytes": memory[0] + children * memory[1]}))
+                  "megabytes": own + children * largest}))
 """
 _FLOOR = """
 import json, os, time
