@@ -19,7 +19,7 @@ from chargeback.ledger import invoices, publications, rule_figures, site_figures
 from chargeback.ledger.database import export, snapshot
 from chargeback.ledger.line_lineage import lineages
 from chargeback.periods import Period
-from chargeback.site_views import InvoiceFigures, MonthFigures, PayerFigures, RuleFigures
+from chargeback.site_views import InvoiceFigures, MonthFigures, PayerFigures
 
 # So many payers or documents are read at once: a few statements for some hundred pages, and bounded memory.
 MOST_PAGES = 250
@@ -28,18 +28,18 @@ Kind = Literal["overview", "team", "user", "rule", "invoice"]
 
 
 class Share(NamedTuple):
-    """Pages that are written together: of which kind, and of whom, by id; or the figures of the overview."""
+    """Pages that are written together: of which kind, and of whom, by id; all rules, or the figures of the overview."""
 
     kind: Kind
     of: Sequence[Any] = ()
 
 
 class Pages(NamedTuple):
-    """Which pages there are: of whom, by id, and of rules."""
+    """Which pages there are: of whom, by id, and of which rule versions."""
 
     teams: Sequence[str]
     users: Sequence[str]
-    rules: Sequence[RuleFigures]
+    rules: Sequence[tuple[str, int]]
     documents: Sequence[int]
 
     @property
@@ -52,7 +52,7 @@ class Pages(NamedTuple):
         yield Share("overview")
         yield from (Share("team", some) for some in cut(self.teams, MOST_PAGES))
         yield from (Share("user", some) for some in cut(self.users, MOST_PAGES))
-        yield from (Share("rule", some) for some in cut(self.rules, MOST_PAGES))
+        yield Share("rule")
         yield from (Share("invoice", some) for some in cut(self.documents, MOST_PAGES, processes))
 
 
@@ -97,7 +97,7 @@ class Site:
             return _documents(connection, share.of)
         if share.kind == "team" or share.kind == "user":
             return site_figures.payers(connection, share.kind, self.period, share.of)
-        return share.of
+        return rule_figures.rule_figures(connection, self.period)
 
 
 def _documents(connection: Connection, ids: Sequence[int]) -> list[InvoiceFigures]:
@@ -113,12 +113,12 @@ def _documents(connection: Connection, ids: Sequence[int]) -> list[InvoiceFigure
 def begun(connection: Connection, period: Period, spool: Spool) -> tuple[Site, Pages]:
     """The site of the period as this connection sees the ledger, and its pages."""
     teams, users = site_figures.payer_ids(connection, period)
-    rules = rule_figures.rule_figures(connection, period)
+    rules = rule_figures.rule_versions(connection, period)
     numbers = invoices.published_numbers(connection, period)
     there = frozenset([
         *(site_names.payer_page("team", team_id) for team_id in teams),
         *(site_names.payer_page("user", user_id) for user_id in users),
-        *(site_names.rule_page(rule.rule_id, rule.version) for rule in rules),
+        *(site_names.rule_page(*rule) for rule in rules),
         *(site_names.invoice_page(number) for number in numbers),
     ])  # fmt: skip
     newest = publications.newest(connection, "invoice")

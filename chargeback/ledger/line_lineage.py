@@ -35,16 +35,15 @@ _CELLS = text(f"""
         FROM ({CLAIMING}) q JOIN invoice_lines l USING (line_id)
         JOIN line_allocations k ON k.line_id = q.claiming_id JOIN allocations a USING (allocation_id)
         JOIN cost_pools p USING (pool_id) WHERE p.split_digest IS NULL),
-    held AS MATERIALIZED (
-        SELECT pool_id, cell_id, user_id FROM pool_cells WHERE pool_id IN (SELECT pool_id FROM claimed)
-        UNION ALL
-        SELECT pool_id, cell_id, user_id FROM retired_pool_cells WHERE pool_id IN (SELECT pool_id FROM claimed)),
     added AS (
         SELECT k.invoice_id, k.position, c.source_id, c.agent_id, c.sku, h.user_id, min(c.usage_date) AS first,
             max(c.usage_date) AS last, sum(c.record_count) AS records, sum(k.sign * c.quantity) AS quantity,
             sum(k.sign * c.cost) AS cost,
             {EXAMPLE_CELL} AS cell_id
-        FROM claimed k JOIN held h ON h.pool_id = k.pool_id AND coalesce(h.user_id, '') = k.whose
+        FROM claimed k JOIN (
+            SELECT pool_id, cell_id, user_id FROM pool_cells
+            UNION ALL SELECT pool_id, cell_id, user_id FROM retired_pool_cells
+        ) h ON h.pool_id = k.pool_id AND coalesce(h.user_id, '') = k.whose
         JOIN usage_cells c USING (cell_id)
         GROUP BY 1, 2, 3, 4, 5, 6),
     ranked AS (

@@ -24,6 +24,10 @@ _IN = """p.split_digest IS NOT NULL AND (
         SELECT a.pool_id FROM invoices i JOIN invoice_lines l USING (invoice_id) JOIN line_allocations k USING (line_id)
         JOIN allocations a USING (allocation_id)
         WHERE i.period_start >= :start AND i.period_end <= :end AND l.kind = 'late')))"""
+_VERSIONS = text(f"""
+    SELECT rule_id, version FROM allocation_rules
+    WHERE rule_key IN (SELECT p.rule_key FROM cost_pools p WHERE p.retired_at IS NULL AND {_IN}) ORDER BY rule_key
+""")  # noqa: S608 - made of constants only
 _DAYS = f"""
     SELECT p.rule_key, p.usage_date, p.resource_type, sum(p.cost) AS cost FROM cost_pools p
     WHERE p.retired_at IS NULL AND {_IN} GROUP BY 1, 2, 3 ORDER BY 1, 2, p.resource_type COLLATE "C"
@@ -52,8 +56,14 @@ _CELLS = f"""
 """  # noqa: S608 - made of constants only
 
 
+def rule_versions(connection: Connection, period: Period) -> list[tuple[str, int]]:
+    """The id and version of each rule that divided cost which is borne or billed for the period: they have pages."""
+    asked = {"start": period.start, "end": period.end}
+    return [(row.rule_id, row.version) for row in connection.execute(_VERSIONS, asked)]
+
+
 def rule_figures(connection: Connection, period: Period) -> list[RuleFigures]:
-    """A page's figures for every rule version that divided cost which is borne or billed for the period."""
+    """The figures of these pages, in the same order."""
     asked = {"start": period.start, "end": period.end}
     days, payers = _days(connection, asked), _payers(connection, asked)
     cells = _cells(connection, asked)
