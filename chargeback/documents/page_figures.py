@@ -124,7 +124,8 @@ def drivers(parts: Iterable[MadeOf]) -> list[Driver]:
         label = part.rule_name or part.rule_id or part.agent_id or "calls without an agent"
         found[label, part.rule_id is not None].append(part)
     made = [
-        Driver(label, is_shared, exact_sum(one.cost for one in those), exact_sum(one.previous_cost for one in those))
+        Driver(label, is_shared, EXACT.normalize(exact_sum(one.cost for one in those)),
+               EXACT.normalize(exact_sum(one.previous_cost for one in those)))
         for (label, is_shared), those in found.items()
     ]  # fmt: skip
     return sorted(made, key=lambda driver: (-abs(driver.difference), driver.label))
