@@ -51,5 +51,5 @@ def cut_documents(period: str) -> dict[str, Any]:
     asked, size = Period.parse(period), settings().documents_per_run
     with snapshot() as connection:
         numbers = invoices.published_numbers(connection, asked)
-    parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    parts = drawing_process.cut(numbers, size)
     return {"documents": len(numbers), "parts": [[part[0], part[-1]] for part in parts]}

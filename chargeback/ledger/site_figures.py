@@ -124,7 +124,7 @@ def payers(
     column = {"team": "team_id", "user": "user_id"}[subject]
     whose = f"a.{column} = ANY (:ids)"
     made_of = _made_of(connection, column, whose, period, ids)
-    days = _days(connection, column, period, ids)
+    days = _days(connection, column, whose, period, ids)
     months = _months(connection, f"a.{column}", whose, period, ids)
     budgets = _budgets(connection, period, ids) if subject == "team" else {}
     names = dict(connection.execute(text("SELECT user_id, name FROM users")).tuples().all())
@@ -191,13 +191,12 @@ def _whole(parts: Sequence[MadeOf], report: ReportView) -> tuple[MadeOf, ...]:
 
 
 def _days(
-    connection: Connection, column: str, period: Period, ids: Sequence[str]
+    connection: Connection, column: str, whose: str, period: Period, ids: Sequence[str]
 ) -> dict[str, tuple[DayCost, ...]]:
     asked = _asked(period, period.start, ids)
-    statement = _DAYS.format(column=column, whose=f"a.{column} = ANY (:ids)")
     return {
         row.subject: tuple(map(DayCost, row.days, row.resource_types, row.costs))
-        for row in connection.execute(text(statement), asked)
+        for row in connection.execute(text(_DAYS.format(column=column, whose=whose)), asked)
     }
 
 

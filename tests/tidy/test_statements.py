@@ -53,7 +53,6 @@ LOOKED_AT: dict[str, set[str]] = {
     "chargeback/ledger/site_figures.py": {
         "_PARTS.format(whose=whose)",
         "column",
-        "f'a.{column} = ANY (:ids)'",
         "subject",
         "whose",
     },
